@@ -1,0 +1,2 @@
+//! The `mixdown` command.
+fn main() {}

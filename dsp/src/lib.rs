@@ -1,0 +1,1 @@
+//! The DSP of Mixdown.
