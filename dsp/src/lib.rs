@@ -1,1 +1,26 @@
-//! The DSP of Mixdown.
+//! The sound engine of Mixdown: the session document, the plan, the render graph, kernels, nodes, meters and media.
+//!
+//! Pure and synchronous: no network, no clocks, no async. The same session, assets and revisions give the same bits on
+//! every machine. Floors, each standing only on those below:
+//!
+//! ```text
+//! execute                run one task of a plan
+//! plan     finish        cuts, keys, tasks · the finish of a mix
+//! graph                  compile, latency, render
+//! session                document, validate, digest
+//! nodes    loudness   media
+//! kernels                slices in, slices out
+//! node · automation · buffer · units · math · digest
+//! ```
+
+pub mod automation;
+pub mod buffer;
+pub mod digest;
+pub mod kernels;
+pub mod loudness;
+pub mod math;
+pub mod media;
+pub mod node;
+pub mod nodes;
+pub mod session;
+pub mod units;

@@ -1,0 +1,20 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A streaming true-peak limiter: one pass, look-ahead, channels linked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limiter {
+    /// The level that no true peak passes, in dBTP, −30 to 0.
+    #[schemars(range(min = -30.0, max = 0.0))]
+    pub ceiling_dbtp: f64,
+    /// Gain before the limiter in dB, 0 to 40.
+    #[schemars(range(min = 0.0, max = 40.0))]
+    pub drive_db: f64,
+    /// Look-ahead in ms, 0.5 to 20; becomes latency. Cannot be automated.
+    #[schemars(range(min = 0.5, max = 20.0))]
+    pub lookahead_ms: f64,
+    /// Time constant of the fast release in ms, 5 to 2000.
+    #[schemars(range(min = 5.0, max = 2000.0))]
+    pub release_ms: f64,
+}

@@ -1,0 +1,85 @@
+//! The processors: one file each, parameters (as the session document states them) and node side by side.
+
+mod compressor;
+mod delay;
+mod eq;
+mod gain;
+mod limiter;
+mod reverb;
+
+pub use compressor::{Compressor, Detection};
+pub use delay::Delay;
+pub use eq::{Band, BandKind, Eq};
+pub use gain::Gain;
+pub use limiter::Limiter;
+pub use reverb::Reverb;
+
+use crate::node::{Node, ParameterLane, Parameters, Prepare};
+
+/// Names every processor once: the enum, its names, its revisions and its dispatch all follow from this list.
+macro_rules! processors {
+    ($($(#[$doc:meta])* $field:ident: $Type:ident, revision $revision:literal;)+) => {
+        /// A processor with its parameters.
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Processor {
+            $($(#[$doc])* $Type($Type),)+
+        }
+
+        impl Processor {
+            /// Every processor's name in the session document, with the revision of its sound. A revision changes
+            /// whenever the processor's golden digests change; it is part of every key that the processor enters.
+            pub const REVISIONS: &'static [(&'static str, u32)] = &[$((stringify!($field), $revision)),+];
+
+            /// The name in the session document.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$Type(_) => stringify!($field),)+ }
+            }
+
+            /// The revision of the processor's sound.
+            #[must_use]
+            pub fn revision(&self) -> u32 {
+                match self { $(Self::$Type(_) => $revision,)+ }
+            }
+
+            /// The parameters, whatever the processor.
+            #[must_use]
+            pub fn parameters(&self) -> &dyn Parameters {
+                match self { $(Self::$Type(parameters) => parameters,)+ }
+            }
+
+            /// The parameters, whatever the processor, to be changed.
+            pub fn parameters_mut(&mut self) -> &mut dyn Parameters {
+                match self { $(Self::$Type(parameters) => parameters,)+ }
+            }
+
+            /// Every processor with its default parameters: what the invariant tests run over.
+            #[must_use]
+            pub fn all() -> Vec<Self> {
+                vec![$(Self::$Type($Type::default())),+]
+            }
+
+            /// The node that does the work, ready to process. Allocates everything it needs.
+            #[must_use]
+            pub fn build(&self, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
+                match self { $(Self::$Type(parameters) => parameters.build(prepare, lanes),)+ }
+            }
+        }
+    };
+}
+
+processors! {
+    /// Gain and polarity.
+    gain: Gain, revision 1;
+    /// A parametric equaliser.
+    eq: Eq, revision 1;
+    /// A compressor.
+    compressor: Compressor, revision 1;
+    /// A true-peak limiter.
+    limiter: Limiter, revision 1;
+    /// A delay.
+    delay: Delay, revision 1;
+    /// A reverb.
+    reverb: Reverb, revision 1;
+}

@@ -1,0 +1,29 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An algorithmic reverb: diffusers into a feedback delay network. Mono in gives stereo out. On a bus, `mix` is 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reverb {
+    /// Time in which the sound falls by 60 dB (RT60), in seconds, 0.1 to 20. Cannot be automated.
+    #[schemars(range(min = 0.1, max = 20.0))]
+    pub decay_s: f64,
+    /// Time before the first reflection in ms, 0 to 500. Cannot be automated.
+    #[schemars(range(min = 0.0, max = 500.0))]
+    pub predelay_ms: f64,
+    /// Size of the room, 0 (small) to 1 (large): scales the delay lines. Cannot be automated.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub size: f64,
+    /// Corner in Hz above which the reverb is darker, 500 to 20000.
+    #[schemars(range(min = 500.0, max = 20000.0))]
+    pub high_cut_hz: f64,
+    /// Corner in Hz below which the reverb is thinner, 10 to 2000.
+    #[schemars(range(min = 10.0, max = 2000.0))]
+    pub low_cut_hz: f64,
+    /// Stereo width of the reverb, 0 (mono) to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub width: f64,
+    /// Share of the reverberated signal, 0 (dry) to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub mix: f64,
+}
