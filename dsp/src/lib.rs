@@ -16,11 +16,14 @@
 pub mod automation;
 pub mod buffer;
 pub mod digest;
+pub mod execute;
 pub mod kernels;
 pub mod loudness;
 pub mod math;
 pub mod media;
 pub mod node;
 pub mod nodes;
+pub mod plan;
+pub mod progress;
 pub mod session;
 pub mod units;

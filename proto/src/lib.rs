@@ -1,1 +1,16 @@
-//! The wire.
+//! The wire between clients, coordinators and workers: what is generated from `proto/mixdown/v1/*.proto`, and nothing else.
+
+/// Version 1 of the protocol.
+#[allow(missing_docs, unused_qualifications, clippy::all)]
+pub mod v1 {
+    tonic::include_proto!("mixdown.v1");
+
+    /// The compiled descriptors, for server reflection.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mixdown.v1.bin"));
+}
+
+/// The largest message that crosses the wire: a session document of 16 MiB and its envelope.
+pub const MAX_MESSAGE_BYTES: usize = 17 * 1024 * 1024;
+
+/// The largest part of an upload or download.
+pub const MAX_PART_BYTES: usize = 1024 * 1024;

@@ -1,1 +1,6 @@
-//! TODO
+//! Kernels: slices in, slices out; no parameters, no graph.
+
+pub mod dither;
+pub mod limiter;
+pub mod resampler;
+pub mod true_peak;

@@ -1,5 +1,9 @@
+//! Compressor.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
 
 /// A feed-forward compressor with soft knee, look-ahead, side-chain and mix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,4 +49,52 @@ pub enum Detection {
     Peak,
     /// The root mean square over a window.
     Rms,
+}
+
+impl Default for Compressor {
+    fn default() -> Self {
+        Self {
+            threshold_db: -18.0,
+            ratio: 2.0,
+            knee_db: 6.0,
+            attack_ms: 10.0,
+            release_ms: 120.0,
+            makeup_db: 0.0,
+            mix: 1.0,
+            lookahead_ms: 0.0,
+            detection: Detection::Peak,
+            rms_ms: 10.0,
+        }
+    }
+}
+
+impl Parameters for Compressor {
+    fn specs(&self) -> Vec<ParameterSpec> {
+        unimplemented!("nodes agent")
+    }
+
+    fn get(&self, index: usize) -> f64 {
+        unimplemented!("nodes agent {index}")
+    }
+
+    fn set(&mut self, index: usize, value: f64) {
+        unimplemented!("nodes agent {index} {value}")
+    }
+
+    fn latency_frames(&self, _: u32) -> usize {
+        0
+    }
+
+    fn tail_frames(&self, _: u32) -> u64 {
+        0
+    }
+}
+
+impl Compressor {
+    /// The node, ready to process.
+    #[must_use]
+    pub fn build(&self, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
+        let _ = (prepare, lanes);
+        unimplemented!("nodes agent")
+    }
 }

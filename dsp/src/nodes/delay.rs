@@ -1,5 +1,9 @@
+//! Delay.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
 
 /// A delay with feedback, filters in the loop and ping-pong. On a bus, `mix` is 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,4 +26,41 @@ pub struct Delay {
     /// Share of the delayed signal, 0 (dry) to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub mix: f64,
+}
+
+impl Default for Delay {
+    fn default() -> Self {
+        Self { time_ms: 375.0, feedback: 0.3, low_cut_hz: 100.0, high_cut_hz: 6000.0, ping_pong: false, mix: 1.0 }
+    }
+}
+
+impl Parameters for Delay {
+    fn specs(&self) -> Vec<ParameterSpec> {
+        unimplemented!("nodes agent")
+    }
+
+    fn get(&self, index: usize) -> f64 {
+        unimplemented!("nodes agent {index}")
+    }
+
+    fn set(&mut self, index: usize, value: f64) {
+        unimplemented!("nodes agent {index} {value}")
+    }
+
+    fn latency_frames(&self, _: u32) -> usize {
+        0
+    }
+
+    fn tail_frames(&self, _: u32) -> u64 {
+        0
+    }
+}
+
+impl Delay {
+    /// The node, ready to process.
+    #[must_use]
+    pub fn build(&self, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
+        let _ = (prepare, lanes);
+        unimplemented!("nodes agent")
+    }
 }

@@ -1,5 +1,9 @@
+//! Eq.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
 
 /// A parametric equaliser: bands in series.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -50,4 +54,45 @@ pub enum BandKind {
     Notch,
     /// Tilts the spectrum around the pivot: half the gain down below, half up above.
     Tilt,
+}
+
+impl Band {
+    fn default_q() -> f64 {
+        core::f64::consts::FRAC_1_SQRT_2
+    }
+
+    fn default_slope() -> u32 {
+        12
+    }
+}
+
+impl Parameters for Eq {
+    fn specs(&self) -> Vec<ParameterSpec> {
+        unimplemented!("nodes agent")
+    }
+
+    fn get(&self, index: usize) -> f64 {
+        unimplemented!("nodes agent {index}")
+    }
+
+    fn set(&mut self, index: usize, value: f64) {
+        unimplemented!("nodes agent {index} {value}")
+    }
+
+    fn latency_frames(&self, _: u32) -> usize {
+        0
+    }
+
+    fn tail_frames(&self, _: u32) -> u64 {
+        0
+    }
+}
+
+impl Eq {
+    /// The node, ready to process.
+    #[must_use]
+    pub fn build(&self, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
+        let _ = (prepare, lanes);
+        unimplemented!("nodes agent")
+    }
 }

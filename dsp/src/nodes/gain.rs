@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Block, Node, ParameterLane, ParameterSpec, Parameters, Prepare};
-use crate::units::gain_from_db;
+use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
 
 /// Gain and polarity: y = ±10^(gain/20)·x.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -15,4 +14,35 @@ pub struct Gain {
     pub gain_db: f64,
     /// Turns the waveform upside down.
     pub invert_polarity: bool,
+}
+
+impl Parameters for Gain {
+    fn specs(&self) -> Vec<ParameterSpec> {
+        unimplemented!("nodes agent")
+    }
+
+    fn get(&self, index: usize) -> f64 {
+        unimplemented!("nodes agent {index}")
+    }
+
+    fn set(&mut self, index: usize, value: f64) {
+        unimplemented!("nodes agent {index} {value}")
+    }
+
+    fn latency_frames(&self, _: u32) -> usize {
+        0
+    }
+
+    fn tail_frames(&self, _: u32) -> u64 {
+        0
+    }
+}
+
+impl Gain {
+    /// The node, ready to process.
+    #[must_use]
+    pub fn build(&self, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
+        let _ = (prepare, lanes);
+        unimplemented!("nodes agent")
+    }
 }

@@ -1,5 +1,9 @@
+//! Limiter.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
 
 /// A streaming true-peak limiter: one pass, look-ahead, channels linked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,4 +21,41 @@ pub struct Limiter {
     /// Time constant of the fast release in ms, 5 to 2000.
     #[schemars(range(min = 5.0, max = 2000.0))]
     pub release_ms: f64,
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self { ceiling_dbtp: -1.0, drive_db: 0.0, lookahead_ms: 5.0, release_ms: 50.0 }
+    }
+}
+
+impl Parameters for Limiter {
+    fn specs(&self) -> Vec<ParameterSpec> {
+        unimplemented!("nodes agent")
+    }
+
+    fn get(&self, index: usize) -> f64 {
+        unimplemented!("nodes agent {index}")
+    }
+
+    fn set(&mut self, index: usize, value: f64) {
+        unimplemented!("nodes agent {index} {value}")
+    }
+
+    fn latency_frames(&self, _: u32) -> usize {
+        0
+    }
+
+    fn tail_frames(&self, _: u32) -> u64 {
+        0
+    }
+}
+
+impl Limiter {
+    /// The node, ready to process.
+    #[must_use]
+    pub fn build(&self, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
+        let _ = (prepare, lanes);
+        unimplemented!("nodes agent")
+    }
 }

@@ -1,5 +1,9 @@
+//! Reverb.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
 
 /// An algorithmic reverb: diffusers into a feedback delay network. Mono in gives stereo out. On a bus, `mix` is 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,4 +30,49 @@ pub struct Reverb {
     /// Share of the reverberated signal, 0 (dry) to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub mix: f64,
+}
+
+impl Default for Reverb {
+    fn default() -> Self {
+        Self {
+            decay_s: 1.8,
+            predelay_ms: 20.0,
+            size: 0.5,
+            high_cut_hz: 8000.0,
+            low_cut_hz: 120.0,
+            width: 1.0,
+            mix: 1.0,
+        }
+    }
+}
+
+impl Parameters for Reverb {
+    fn specs(&self) -> Vec<ParameterSpec> {
+        unimplemented!("nodes agent")
+    }
+
+    fn get(&self, index: usize) -> f64 {
+        unimplemented!("nodes agent {index}")
+    }
+
+    fn set(&mut self, index: usize, value: f64) {
+        unimplemented!("nodes agent {index} {value}")
+    }
+
+    fn latency_frames(&self, _: u32) -> usize {
+        0
+    }
+
+    fn tail_frames(&self, _: u32) -> u64 {
+        0
+    }
+}
+
+impl Reverb {
+    /// The node, ready to process.
+    #[must_use]
+    pub fn build(&self, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
+        let _ = (prepare, lanes);
+        unimplemented!("nodes agent")
+    }
 }

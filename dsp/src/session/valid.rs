@@ -4,9 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{
-    AssetFacts, Depth, Dither, Document, FadeCurve, Format, LoudnessFrom, Metadata, Tap,
-};
+use super::document::{AssetFacts, Depth, Dither, Document, FadeCurve, Format, LoudnessFrom, Metadata, Tap};
 use crate::automation::Lane;
 use crate::node::ParameterLane;
 use crate::nodes::Processor;
