@@ -1,9 +1,11 @@
 //! From session to tasks: keys, cuts, costs. Pure functions of the session, the revisions and the artifacts present.
 
+mod cost;
 mod keys;
+mod recipe;
 mod spec;
 mod tasks;
 
-pub use keys::{Key, Keys, revisions};
+pub use keys::{Key, Keys, STAGE_REVISIONS, revisions, solved_on};
 pub use spec::{TaskKind, TaskSpec};
 pub use tasks::{Granularity, KeepStems, Plan, PlannedTask, plan};

@@ -1,0 +1,61 @@
+//! What work costs: rough figures that decide how a session is cut and which stems are worth storing. They never enter
+//! a key or a sample.
+
+use crate::nodes::Processor;
+use crate::session::ValidSession;
+use crate::session::valid::{DeliverableIndex, Insert, MixIndex, TrackIndex};
+
+/// Nanoseconds of one core per stereo frame for reading and placing a clip.
+const CLIP_NS: u64 = 12;
+/// Nanoseconds of one core per frame and track for fader, pan and sum.
+const STRIP_NS: u64 = 4;
+/// Nanoseconds of one core per frame for solving the loudness gain.
+const SOLVE_NS: u64 = 250;
+/// Nanoseconds of one core per frame for limiting, verifying, measuring and encoding one file.
+const MASTER_NS: u64 = 250;
+/// Nanoseconds per frame for storing a stem and reading it again: 8 bytes written, hashed, copied and read back.
+pub(super) const STORE_NS: u64 = 40;
+
+fn insert_ns(insert: &Insert) -> u64 {
+    match &insert.processor {
+        Processor::Gain(_) => 1,
+        Processor::Eq(eq) => 6 * eq.bands.len() as u64,
+        Processor::Compressor(_) => 25,
+        Processor::Limiter(_) => 120,
+        Processor::Delay(_) => 12,
+        Processor::Reverb(_) => 90,
+    }
+}
+
+fn chain_ns(inserts: &[Insert]) -> u64 {
+    inserts.iter().map(insert_ns).sum()
+}
+
+/// Nanoseconds of one core for rendering a stem.
+pub(super) fn stem_ns(session: &ValidSession, track: TrackIndex) -> u64 {
+    let track = &session.tracks[track];
+    track.stem_frames * (CLIP_NS + chain_ns(&track.inserts))
+}
+
+/// Nanoseconds of one core for making a mix of its stems.
+pub(super) fn mix_ns(session: &ValidSession, mix: MixIndex) -> u64 {
+    let sounding = session.mixes[mix].track_sounds.iter().filter(|sounds| **sounds).count() as u64;
+    let buses: u64 = session.buses.iter().map(|bus| STRIP_NS + chain_ns(&bus.inserts)).sum();
+    session.length_frames * (sounding * STRIP_NS + buses + chain_ns(&session.master.inserts))
+}
+
+/// Nanoseconds of one core for solving a loudness gain.
+pub(super) fn solve_ns(session: &ValidSession) -> u64 {
+    session.length_frames * SOLVE_NS
+}
+
+/// Nanoseconds of one core for finishing a deliverable.
+pub(super) fn master_ns(session: &ValidSession, deliverable: DeliverableIndex) -> u64 {
+    let rate = u64::from(session.deliverables[deliverable].sample_rate_hz);
+    session.length_frames * MASTER_NS * rate / u64::from(session.sample_rate_hz)
+}
+
+/// Nanoseconds of one core for decoding a lossy asset.
+pub(super) fn decode_ns(session: &ValidSession, asset: usize) -> u64 {
+    session.assets[asset].facts.frames * 100
+}

@@ -1,0 +1,251 @@
+//! Recipes: everything that decides an artifact's bytes, in canonical form. Names that nobody hears are left out.
+
+use serde::Serialize;
+
+use super::keys::{Key, stage};
+use crate::automation::{Curve, Lane};
+use crate::digest::Digest;
+use crate::nodes::Processor;
+use crate::session::ValidSession;
+use crate::session::document::{Depth, Dither, FadeCurve, Format, Metadata, Tap};
+use crate::session::valid::{self, Deliverable, KeySource, MixIndex, Output, Track};
+
+/// The side-chain keys of a chain, in its order.
+pub(super) fn key_sources(inserts: &[valid::Insert]) -> impl Iterator<Item = KeySource> + '_ {
+    inserts.iter().filter_map(|insert| insert.sidechain)
+}
+
+#[derive(Serialize)]
+struct LaneRecipe(Vec<(u64, f64, Curve)>);
+
+impl From<&Lane> for LaneRecipe {
+    fn from(lane: &Lane) -> Self {
+        Self(lane.knots().iter().map(|knot| (knot.frame, knot.value, knot.curve)).collect())
+    }
+}
+
+#[derive(Serialize)]
+enum KeyRecipe {
+    Stem(Key),
+    Bus(usize),
+}
+
+#[derive(Serialize)]
+struct InsertRecipe<'a> {
+    processor: &'a Processor,
+    revision: u32,
+    lanes: Vec<(usize, LaneRecipe)>,
+    key: Option<KeyRecipe>,
+}
+
+impl<'a> InsertRecipe<'a> {
+    fn chain(inserts: &'a [valid::Insert], stem: impl Fn(usize) -> Key) -> Vec<Self> {
+        let recipe = |insert: &'a valid::Insert| Self {
+            processor: &insert.processor,
+            revision: insert.processor.revision(),
+            lanes: insert.lanes.iter().map(|lane| (lane.parameter, LaneRecipe::from(&lane.lane))).collect(),
+            key: insert.sidechain.map(|source| match source {
+                KeySource::Track(track) => KeyRecipe::Stem(stem(track)),
+                KeySource::Bus(bus) => KeyRecipe::Bus(bus),
+            }),
+        };
+        inserts.iter().map(recipe).collect()
+    }
+}
+
+#[derive(Serialize)]
+struct ClipRecipe {
+    asset: Digest,
+    asset_rate_hz: u32,
+    at: u64,
+    offset: u64,
+    length: u64,
+    gain_db: f64,
+    fade_in: Option<(u64, FadeCurve)>,
+    fade_out: Option<(u64, FadeCurve)>,
+}
+
+/// What a stem is made of.
+#[derive(Serialize)]
+pub(super) struct StemRecipe<'a> {
+    stage: (&'static str, u32),
+    sample_rate_hz: u32,
+    channels: usize,
+    stem_channels: usize,
+    frames: u64,
+    clips: Vec<ClipRecipe>,
+    inserts: Vec<InsertRecipe<'a>>,
+}
+
+impl<'a> StemRecipe<'a> {
+    /// The recipe of a track's stem; the stems that key it must have their keys already.
+    pub(super) fn of(session: &ValidSession, track: &'a Track, decoded: &[Option<Key>], stems: &[Option<Key>]) -> Self {
+        let clip = |clip: &valid::Clip| {
+            let facts = &session.assets[clip.asset].facts;
+            ClipRecipe {
+                asset: decoded[clip.asset].map_or(facts.digest, |key| key.0),
+                asset_rate_hz: facts.sample_rate_hz,
+                at: clip.at_frames,
+                offset: clip.offset_frames,
+                length: clip.length_frames,
+                gain_db: clip.gain_db,
+                fade_in: clip.fade_in,
+                fade_out: clip.fade_out,
+            }
+        };
+        Self {
+            stage: ("stem", stage("stem")),
+            sample_rate_hz: session.sample_rate_hz,
+            channels: track.channels,
+            stem_channels: track.stem_channels,
+            frames: track.stem_frames,
+            clips: track.clips.iter().map(clip).collect(),
+            inserts: InsertRecipe::chain(&track.inserts, |key| {
+                stems[key].expect("because stems are taken in the order of their side-chains")
+            }),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct StripRecipe {
+    fader_db: LaneRecipe,
+    offset_db: f64,
+    pan: LaneRecipe,
+    invert_polarity: bool,
+    output: Option<usize>,
+    sends: Vec<(usize, LaneRecipe, Tap)>,
+}
+
+impl StripRecipe {
+    fn of(strip: &valid::Strip, offset_db: f64) -> Self {
+        Self {
+            fader_db: (&strip.fader_db).into(),
+            offset_db,
+            pan: (&strip.pan).into(),
+            invert_polarity: strip.invert_polarity,
+            output: match strip.output {
+                Output::Master => None,
+                Output::Bus(bus) => Some(bus),
+            },
+            sends: strip.sends.iter().map(|send| (send.to, (&send.gain_db).into(), send.tap)).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct BusRecipe<'a> {
+    inserts: Vec<InsertRecipe<'a>>,
+    /// `None` while the bus is muted: it may still key others.
+    strip: Option<StripRecipe>,
+}
+
+/// What a mix is made of.
+#[derive(Serialize)]
+pub(super) struct MixRecipe<'a> {
+    stage: (&'static str, u32),
+    sample_rate_hz: u32,
+    frames: u64,
+    pan_law_db: f64,
+    tracks: Vec<(Key, StripRecipe)>,
+    buses: Vec<BusRecipe<'a>>,
+    master: Option<(Vec<InsertRecipe<'a>>, LaneRecipe)>,
+}
+
+impl<'a> MixRecipe<'a> {
+    /// The recipe of a mix.
+    pub(super) fn of(session: &'a ValidSession, mix: MixIndex, stems: &[Key]) -> Self {
+        let version = &session.mixes[mix];
+        let tracks = session.tracks.iter().enumerate().filter(|(index, _)| version.track_sounds[*index]);
+        let stem = |track: usize| stems[track];
+        let bus = |(index, bus): (usize, &'a valid::Bus)| BusRecipe {
+            inserts: InsertRecipe::chain(&bus.inserts, stem),
+            strip: version.bus_sounds[index].then(|| StripRecipe::of(&bus.strip, version.bus_offset_db[index])),
+        };
+        let master =
+            || (InsertRecipe::chain(&session.master.inserts, stem), LaneRecipe::from(&session.master.fader_db));
+        Self {
+            stage: ("mix", stage("mix")),
+            sample_rate_hz: session.sample_rate_hz,
+            frames: session.length_frames,
+            pan_law_db: session.pan_law_db,
+            tracks: tracks
+                .map(|(index, track)| (stems[index], StripRecipe::of(&track.strip, version.track_offset_db[index])))
+                .collect(),
+            buses: session.buses.iter().enumerate().map(bus).collect(),
+            master: version.master_chain.then(master),
+        }
+    }
+}
+
+/// What the solution of a loudness gain is made of.
+#[derive(Serialize)]
+pub(super) struct SolutionRecipe {
+    stage: (&'static str, u32),
+    mix: Key,
+    integrated_lufs: f64,
+    ceiling_dbtp: f64,
+    max_limiting_db: f64,
+}
+
+impl SolutionRecipe {
+    /// The recipe of the solution on a mix.
+    pub(super) fn of(loudness: &valid::Loudness, mix: Key) -> Self {
+        Self {
+            stage: ("solve", stage("solve")),
+            mix,
+            integrated_lufs: loudness.integrated_lufs,
+            ceiling_dbtp: loudness.ceiling_dbtp,
+            max_limiting_db: loudness.max_limiting_db,
+        }
+    }
+}
+
+/// What a finished file is made of.
+#[derive(Serialize)]
+pub(super) struct MasterRecipe<'a> {
+    stages: [(&'static str, u32); 2],
+    source: Key,
+    solution: Option<Key>,
+    frames: u64,
+    file_name: &'a str,
+    format: Format,
+    depth: Depth,
+    sample_rate_hz: u32,
+    dither: Dither,
+    seed: u64,
+    metadata: &'a Metadata,
+}
+
+impl<'a> MasterRecipe<'a> {
+    /// The recipe of a deliverable made of `source`, a mix or a stem.
+    pub(super) fn of(
+        session: &'a ValidSession,
+        deliverable: &'a Deliverable,
+        source: Key,
+        solution: Option<Key>,
+    ) -> Self {
+        let writer = format_stage(deliverable.format);
+        Self {
+            stages: [("finish", stage("finish")), (writer, stage(writer))],
+            source,
+            solution,
+            frames: session.length_frames,
+            file_name: &deliverable.file_name,
+            format: deliverable.format,
+            depth: deliverable.depth,
+            sample_rate_hz: deliverable.sample_rate_hz,
+            dither: deliverable.dither,
+            seed: session.seed,
+            metadata: &session.metadata,
+        }
+    }
+}
+
+/// The stage that writes a format.
+pub(super) fn format_stage(format: Format) -> &'static str {
+    match format {
+        Format::Wav => "wav",
+        Format::Flac => "flac",
+    }
+}
