@@ -1,4 +1,7 @@
-//! The wire between clients, coordinators and workers: what is generated from `proto/mixdown/v1/*.proto`, and nothing else.
+//! The wire between clients, coordinators and workers: what is generated from `proto/mixdown/v1/*.proto`, and where things
+//! lie in the store that both sides read and write.
+
+pub mod layout;
 
 /// Version 1 of the protocol.
 #[allow(missing_docs, unused_qualifications, clippy::all)]

@@ -1,1 +1,24 @@
-//! The worker.
+//! The worker: leases tasks from a coordinator, renders them and stores what it made.
+//!
+//! It holds no database connection and listens on nothing: it calls. A task's way through it is told in `task.rs`; read that
+//! first.
+//!
+//! ```text
+//! worker    register, lease, drain                     one loop
+//!   task      fetch → render → upload → settle           one per slot
+//!     cache     blobs on the local disk                    bounded, verified
+//!     render    a dedicated thread, panics contained
+//!     engine    what is rendered: the DSP, or a test's script
+//!   lease     heartbeat: progress out, stop orders in    one loop for all leases
+//! blobs     object storage        link    calls that go on for ever        backoff · config · failure
+//! ```
+//!
+//! A process may run several workers, each with a cache folder of its own. A program that uses `https` or `s3` installs
+//! a rustls crypto provider first.
+
+pub mod backoff;
+pub mod config;
+pub mod worker;
+
+pub use config::Config;
+pub use worker::{Error, run};

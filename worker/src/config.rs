@@ -1,0 +1,133 @@
+//! What a worker is told at its start, and the identity that it keeps between starts.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::backoff::Backoff;
+
+/// Everything a worker is told. Passed down; each part reads its share.
+#[derive(Clone)]
+pub struct Config {
+    /// The coordinator: `http://127.0.0.1:7300`, `https://farm.example:7300`.
+    pub coordinator_url: String,
+    /// Bearer token with the worker role; `None` where the coordinator asks for none.
+    pub token: Option<String>,
+    /// Certificates (PEM) that sign the coordinator's, for `https`; `None` trusts those of the public web.
+    pub tls_ca: Option<PathBuf>,
+    /// Where blobs lie: a folder, `file:///…` or `s3://BUCKET/PREFIX` (with the usual `AWS_*` variables).
+    pub store_url: String,
+    /// Folder of the worker's own: cache, scratch and identity. One worker at a time.
+    pub cache_dir: PathBuf,
+    /// Most bytes of blobs kept in `cache_dir`; scratch space of running tasks comes on top.
+    pub cache_bytes: u64,
+    /// Tasks run side by side, 1 to 1024.
+    pub slots: usize,
+    /// Threads that render one task, at least 1.
+    pub threads_per_task: usize,
+    /// Frames per block, 1 to 65536; changes no bit of the audio.
+    pub block_frames: usize,
+    /// For people; by default the host's name.
+    pub name: String,
+    /// How long running tasks may go on once the worker is asked to stop; then they are relinquished.
+    pub drain_grace: Duration,
+    /// How long a failing store is tried again before an attempt counts as failed.
+    pub storage_patience: Duration,
+    /// Waits between tries, of calls and of the store alike.
+    pub backoff: Backoff,
+}
+
+impl Config {
+    /// A worker with one slot, one thread, 20 GiB of cache and no token.
+    #[must_use]
+    pub fn new(coordinator_url: &str, store_url: &str, cache_dir: &Path) -> Self {
+        Self {
+            coordinator_url: coordinator_url.to_owned(),
+            token: None,
+            tls_ca: None,
+            store_url: store_url.to_owned(),
+            cache_dir: cache_dir.to_owned(),
+            cache_bytes: 20 << 30,
+            slots: 1,
+            threads_per_task: 1,
+            block_frames: 512,
+            name: host_name(),
+            drain_grace: Duration::from_secs(60),
+            storage_patience: Duration::from_secs(120),
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+// By hand, so that a token never reaches a log.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("coordinator_url", &self.coordinator_url)
+            .field("token", &self.token.as_ref().map(|_| "…"))
+            .field("store_url", &self.store_url)
+            .field("cache_dir", &self.cache_dir)
+            .field("cache_bytes", &self.cache_bytes)
+            .field("slots", &self.slots)
+            .field("threads_per_task", &self.threads_per_task)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The host's name, or `worker` where it has none.
+#[must_use]
+pub fn host_name() -> String {
+    let name = nix::sys::utsname::uname().ok().and_then(|host| host.nodename().to_str().map(str::to_owned));
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "worker".to_owned())
+}
+
+/// The id under which the worker registers, kept in `<dir>/worker-id`: made at the first start, read at later ones.
+///
+/// # Errors
+/// The file cannot be written or read. A damaged one is replaced: the farm then sees a new worker.
+pub(crate) fn worker_id(dir: &Path) -> std::io::Result<Uuid> {
+    let path = dir.join("worker-id");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            if let Ok(id) = Uuid::parse_str(text.trim()) {
+                return Ok(id);
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let id = Uuid::new_v4();
+    // Renamed into place, so that a crash leaves the old file or the new one.
+    let partial = dir.join("worker-id.partial");
+    std::fs::write(&partial, format!("{id}\n"))?;
+    std::fs::rename(&partial, &path)?;
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_keeps_its_id_between_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(worker_id(dir.path()).unwrap(), worker_id(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn a_damaged_id_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("worker-id"), "not an id").unwrap();
+        let id = worker_id(dir.path()).unwrap();
+        assert_eq!(id, worker_id(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn a_token_never_reaches_a_log() {
+        let mut config = Config::new("http://localhost:1", "/tmp", Path::new("/tmp"));
+        config.token = Some("secret-of-the-farm".into());
+        assert!(!format!("{config:?}").contains("secret-of-the-farm"));
+    }
+}
