@@ -51,10 +51,30 @@ impl Lane {
         &self.knots
     }
 
+    /// The value, if it is the same at every frame.
+    #[must_use]
+    pub fn constant_value(&self) -> Option<f64> {
+        let first = self.knots[0].value;
+        self.knots.iter().all(|knot| knot.value == first).then_some(first)
+    }
+
+    /// The values at consecutive absolute frames from `frame`: each the same bits as [`Self::value_at`].
+    pub fn fill(&self, frame: i64, values: &mut [f64]) {
+        let mut after = self.knots.partition_point(|knot| knot.frame as i64 <= frame);
+        for (at, value) in (frame..).zip(values) {
+            after += usize::from(self.knots.get(after).is_some_and(|knot| knot.frame as i64 <= at));
+            *value = self.value_between(after, at);
+        }
+    }
+
     /// The value at an absolute frame (negative frames lie before the session's start).
     #[must_use]
     pub fn value_at(&self, frame: i64) -> f64 {
-        let after = self.knots.partition_point(|knot| knot.frame as i64 <= frame);
+        self.value_between(self.knots.partition_point(|knot| knot.frame as i64 <= frame), frame)
+    }
+
+    /// The value at `frame`, before which lie `after` knots.
+    fn value_between(&self, after: usize, frame: i64) -> f64 {
         if after == 0 {
             return self.knots[0].value;
         }
@@ -66,5 +86,54 @@ impl Lane {
             Curve::Linear => from.value + (to.value - from.value) * t,
             Curve::Exponential => from.value * crate::math::powf(to.value / from.value, t),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane() -> Lane {
+        let knot = |frame, value, curve| Knot { frame, value, curve };
+        let knots = vec![
+            knot(10, 1.0, Curve::Linear),
+            knot(14, 9.0, Curve::Exponential),
+            knot(16, 36.0, Curve::Hold),
+            knot(20, 2.0, Curve::Linear),
+        ];
+        Lane::new(knots).expect("because the frames rise")
+    }
+
+    #[test]
+    fn each_curve_has_its_closed_form_between_its_knots() {
+        let expected =
+            [(-5, 1.0), (10, 1.0), (11, 3.0), (14, 9.0), (15, 18.0), (16, 36.0), (19, 36.0), (20, 2.0), (99, 2.0)];
+        for (frame, value) in expected {
+            assert!((lane().value_at(frame) - value).abs() < 1e-12, "{} at {frame}", lane().value_at(frame));
+        }
+    }
+
+    #[test]
+    fn filling_gives_the_bits_of_every_single_frame() {
+        for start in -3..22 {
+            let mut values = [0.0; 25];
+            lane().fill(start, &mut values);
+            for (frame, value) in (start..).zip(values) {
+                assert_eq!(value.to_bits(), lane().value_at(frame).to_bits(), "frame {frame} from {start}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_lane_of_equal_knots_is_constant() {
+        assert_eq!(lane().constant_value(), None);
+        assert_eq!(Lane::constant(3.0).constant_value(), Some(3.0));
+    }
+
+    #[test]
+    fn knots_out_of_order_make_no_lane() {
+        let knot = |frame| Knot { frame, value: 0.0, curve: Curve::Hold };
+        assert_eq!(Lane::new(vec![knot(5), knot(5)]), None);
+        assert_eq!(Lane::new(Vec::new()), None);
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod dither;
 pub mod limiter;
+pub mod prototype;
 pub mod resampler;
 pub mod true_peak;

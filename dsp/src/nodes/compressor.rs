@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
+use super::range_fault;
+use crate::node::{Node, ParameterLane, Parameters, Prepare};
+use crate::units::frames_from_ms;
 
 /// A feed-forward compressor with soft knee, look-ahead, side-chain and mix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -69,20 +71,27 @@ impl Default for Compressor {
 }
 
 impl Parameters for Compressor {
-    fn specs(&self) -> Vec<ParameterSpec> {
-        unimplemented!("nodes agent")
+    continuous! {
+        threshold_db: -80.0 to 0.0,
+        ratio: 1.0 to 100.0,
+        knee_db: 0.0 to 40.0,
+        attack_ms: 0.01 to 500.0,
+        release_ms: 1.0 to 5000.0,
+        makeup_db: -40.0 to 40.0,
+        mix: 0.0 to 1.0,
     }
 
-    fn get(&self, index: usize) -> f64 {
-        unimplemented!("nodes agent {index}")
+    fn faults(&self, _: u32) -> Vec<(String, String)> {
+        let lookahead = range_fault("lookahead_ms", self.lookahead_ms, 0.0, 20.0);
+        lookahead.into_iter().chain(range_fault("rms_ms", self.rms_ms, 1.0, 500.0)).collect()
     }
 
-    fn set(&mut self, index: usize, value: f64) {
-        unimplemented!("nodes agent {index} {value}")
+    fn accepts_sidechain(&self) -> bool {
+        true
     }
 
-    fn latency_frames(&self, _: u32) -> usize {
-        0
+    fn latency_frames(&self, sample_rate_hz: u32) -> usize {
+        frames_from_ms(self.lookahead_ms, sample_rate_hz)
     }
 
     fn tail_frames(&self, _: u32) -> u64 {

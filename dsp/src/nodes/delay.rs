@@ -1,9 +1,14 @@
 //! Delay.
 
+use core::f64::consts::TAU;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
+use super::range_fault;
+use crate::math;
+use crate::node::{LN_120_DB, Node, ParameterLane, Parameters, Prepare};
+use crate::units::frames_from_ms;
 
 /// A delay with feedback, filters in the loop and ping-pong. On a bus, `mix` is 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,24 +40,31 @@ impl Default for Delay {
 }
 
 impl Parameters for Delay {
-    fn specs(&self) -> Vec<ParameterSpec> {
-        unimplemented!("nodes agent")
+    continuous! {
+        feedback: 0.0 to 0.95,
+        low_cut_hz: 10.0 to 2000.0,
+        high_cut_hz: 500.0 to 20000.0,
+        mix: 0.0 to 1.0,
     }
 
-    fn get(&self, index: usize) -> f64 {
-        unimplemented!("nodes agent {index}")
+    fn faults(&self, _: u32) -> Vec<(String, String)> {
+        range_fault("time_ms", self.time_ms, 1.0, 5000.0).into_iter().collect()
     }
 
-    fn set(&mut self, index: usize, value: f64) {
-        unimplemented!("nodes agent {index} {value}")
+    fn channels_out(&self, channels: usize) -> usize {
+        if self.ping_pong { 2 } else { channels }
     }
 
     fn latency_frames(&self, _: u32) -> usize {
         0
     }
 
-    fn tail_frames(&self, _: u32) -> u64 {
-        0
+    /// Echoes until the feedback has fallen by 120 dB, then the ringing of the low cut.
+    fn tail_frames(&self, sample_rate_hz: u32) -> u64 {
+        let time = frames_from_ms(self.time_ms, sample_rate_hz) as f64;
+        let echoes = if self.feedback > 0.0 { 1.0 + (LN_120_DB / -math::ln(self.feedback)).ceil() } else { 1.0 };
+        let ringing = 2.0 * LN_120_DB * f64::from(sample_rate_hz) / (TAU * self.low_cut_hz);
+        (echoes * time + ringing).ceil() as u64
     }
 }
 

@@ -1,9 +1,16 @@
 //! Eq.
 
+use core::f64::consts::TAU;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
+use super::range_fault;
+use crate::kernels::prototype::Prototype;
+use crate::node::{LN_120_DB, Node, ParameterLane, ParameterSpec, Parameters, Prepare};
+
+/// The most bands of an [`Eq`].
+const MAX_BANDS: usize = 24;
 
 /// A parametric equaliser: bands in series.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -64,27 +71,137 @@ impl Band {
     fn default_slope() -> u32 {
         12
     }
+
+    /// The analogue sections of the band in signal order, at a frequency of 1.
+    fn prototypes(&self) -> Vec<Prototype> {
+        match self.kind {
+            BandKind::HighPass => Prototype::butterworth_high_pass(self.order()),
+            BandKind::LowPass => Prototype::butterworth_low_pass(self.order()),
+            BandKind::Bell => vec![Prototype::bell(self.gain_db, self.q)],
+            BandKind::LowShelf => vec![Prototype::low_shelf(self.gain_db, self.q)],
+            BandKind::HighShelf => vec![Prototype::high_shelf(self.gain_db, self.q)],
+            BandKind::Notch => vec![Prototype::notch(self.q)],
+            BandKind::Tilt => vec![Prototype::tilt(self.gain_db)],
+        }
+    }
+
+    /// Poles of a pass filter.
+    fn order(&self) -> usize {
+        self.slope_db_per_octave as usize / 6
+    }
+}
+
+/// A continuous parameter of a band.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Knob {
+    Frequency,
+    Gain,
+    Q,
+}
+
+impl Knob {
+    /// Name, lowest and highest value.
+    fn spec(self) -> (&'static str, f64, f64) {
+        match self {
+            Self::Frequency => ("frequency_hz", 10.0, 40000.0),
+            Self::Gain => ("gain_db", -24.0, 24.0),
+            Self::Q => ("q", 0.1, 40.0),
+        }
+    }
+
+    fn of(self, band: &mut Band) -> &mut f64 {
+        match self {
+            Self::Frequency => &mut band.frequency_hz,
+            Self::Gain => &mut band.gain_db,
+            Self::Q => &mut band.q,
+        }
+    }
+}
+
+impl BandKind {
+    /// The parameters that a band of this kind listens to.
+    fn knobs(self) -> &'static [Knob] {
+        match self {
+            Self::HighPass | Self::LowPass => &[Knob::Frequency],
+            Self::Bell | Self::LowShelf | Self::HighShelf => &[Knob::Frequency, Knob::Gain, Knob::Q],
+            Self::Notch => &[Knob::Frequency, Knob::Q],
+            Self::Tilt => &[Knob::Frequency, Knob::Gain],
+        }
+    }
+}
+
+impl Eq {
+    /// Every band's parameters in the order of [`Parameters::specs`], with the index of their band.
+    fn knobs(&self) -> impl Iterator<Item = (usize, Knob)> {
+        let of_band = |(index, band): (usize, &Band)| band.kind.knobs().iter().map(move |&knob| (index, knob));
+        self.bands.iter().enumerate().flat_map(of_band)
+    }
+
+    fn knob_at(&self, index: usize) -> (usize, Knob) {
+        self.knobs().nth(index).expect("because an index counts the specs of the same processor")
+    }
 }
 
 impl Parameters for Eq {
     fn specs(&self) -> Vec<ParameterSpec> {
-        unimplemented!("nodes agent")
+        let spec = |(band, knob): (usize, Knob)| {
+            let (name, min, max) = knob.spec();
+            ParameterSpec { name: format!("bands.{}.{name}", band + 1), min, max }
+        };
+        self.knobs().map(spec).collect()
     }
 
     fn get(&self, index: usize) -> f64 {
-        unimplemented!("nodes agent {index}")
+        let (band, knob) = self.knob_at(index);
+        *knob.of(&mut self.bands[band].clone())
     }
 
     fn set(&mut self, index: usize, value: f64) {
-        unimplemented!("nodes agent {index} {value}")
+        let (band, knob) = self.knob_at(index);
+        *knob.of(&mut self.bands[band]) = value;
+    }
+
+    fn faults(&self, sample_rate_hz: u32) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        if self.bands.len() > MAX_BANDS {
+            faults.push(("bands".into(), format!("has {} bands; expected at most {MAX_BANDS}", self.bands.len())));
+        }
+        for (index, band) in self.bands.iter().enumerate() {
+            let field = |name: &str| format!("bands.{}.{name}", index + 1);
+            let nyquist_hz = f64::from(sample_rate_hz) / 2.0;
+            if band.frequency_hz >= nyquist_hz {
+                let problem =
+                    format!("is {}; expected less than {nyquist_hz}, half the sample rate", band.frequency_hz);
+                faults.push((field("frequency_hz"), problem));
+            }
+            // Values that this kind of band ignores are no parameters of it, and yet may not be nonsense.
+            for knob in [Knob::Gain, Knob::Q].into_iter().filter(|knob| !band.kind.knobs().contains(knob)) {
+                let (name, min, max) = knob.spec();
+                faults.extend(range_fault(field(name), *knob.of(&mut band.clone()), min, max));
+            }
+            if !(6..=48).contains(&band.slope_db_per_octave) || band.slope_db_per_octave % 6 != 0 {
+                let problem = format!("is {}; expected 6, 12, 18, 24, 30, 36, 42 or 48", band.slope_db_per_octave);
+                faults.push((field("slope_db_per_octave"), problem));
+            }
+        }
+        faults
     }
 
     fn latency_frames(&self, _: u32) -> usize {
         0
     }
 
-    fn tail_frames(&self, _: u32) -> u64 {
-        0
+    /// The slowest pole's fall by 120 dB plus all that the bands may boost, and for every other band its fall by 20 dB.
+    fn tail_frames(&self, sample_rate_hz: u32) -> u64 {
+        let nepers_per_db = core::f64::consts::LN_10 / 20.0;
+        let boost_db: f64 = self.bands.iter().map(|band| band.gain_db.abs()).sum();
+        let nepers = LN_120_DB + boost_db * nepers_per_db;
+        let decay_s = |band: &Band, section: &Prototype| 1.0 / (TAU * band.frequency_hz * section.decay_rate());
+        let of_band = |band: &Band| band.prototypes().iter().map(|section| decay_s(band, section)).collect::<Vec<_>>();
+        let falls: Vec<f64> = self.bands.iter().flat_map(of_band).collect();
+        let slowest = falls.iter().copied().fold(0.0, f64::max);
+        let seconds = slowest * nepers + falls.iter().sum::<f64>() * 20.0 * nepers_per_db;
+        (seconds * f64::from(sample_rate_hz)).ceil() as u64
     }
 }
 

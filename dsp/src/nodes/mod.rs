@@ -1,5 +1,22 @@
 //! The processors: one file each, parameters (as the session document states them) and node side by side.
 
+/// The continuous parameters of a processor, each named once with its range: `specs`, `get` and `set` follow.
+macro_rules! continuous {
+    ($($field:ident: $min:literal to $max:literal,)+) => {
+        fn specs(&self) -> Vec<$crate::node::ParameterSpec> {
+            vec![$($crate::node::ParameterSpec { name: stringify!($field).into(), min: $min, max: $max }),+]
+        }
+
+        fn get(&self, index: usize) -> f64 {
+            [$(self.$field),+][index]
+        }
+
+        fn set(&mut self, index: usize, value: f64) {
+            *[$(&mut self.$field),+][index] = value;
+        }
+    };
+}
+
 mod compressor;
 mod delay;
 mod eq;
@@ -15,6 +32,12 @@ pub use limiter::Limiter;
 pub use reverb::Reverb;
 
 use crate::node::{Node, ParameterLane, Parameters, Prepare};
+
+/// The fault of a value outside `min` to `max`, for parameters that have no [`crate::node::ParameterSpec`].
+fn range_fault(field: impl Into<String>, value: f64, min: f64, max: f64) -> Option<(String, String)> {
+    let inside = (min..=max).contains(&value);
+    (!inside).then(|| (field.into(), format!("is {value}; expected {min} to {max}")))
+}
 
 /// Names every processor once: the enum, its names, its revisions and its dispatch all follow from this list.
 macro_rules! processors {

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
+use super::range_fault;
+use crate::node::{Node, ParameterLane, Parameters, Prepare};
 
 /// An algorithmic reverb: diffusers into a feedback delay network. Mono in gives stereo out. On a bus, `mix` is 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,24 +48,36 @@ impl Default for Reverb {
 }
 
 impl Parameters for Reverb {
-    fn specs(&self) -> Vec<ParameterSpec> {
-        unimplemented!("nodes agent")
+    continuous! {
+        high_cut_hz: 500.0 to 20000.0,
+        low_cut_hz: 10.0 to 2000.0,
+        width: 0.0 to 1.0,
+        mix: 0.0 to 1.0,
     }
 
-    fn get(&self, index: usize) -> f64 {
-        unimplemented!("nodes agent {index}")
+    fn faults(&self, _: u32) -> Vec<(String, String)> {
+        [
+            range_fault("decay_s", self.decay_s, 0.1, 20.0),
+            range_fault("predelay_ms", self.predelay_ms, 0.0, 500.0),
+            range_fault("size", self.size, 0.0, 1.0),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
-    fn set(&mut self, index: usize, value: f64) {
-        unimplemented!("nodes agent {index} {value}")
+    fn channels_out(&self, _: usize) -> usize {
+        2
     }
 
     fn latency_frames(&self, _: u32) -> usize {
         0
     }
 
-    fn tail_frames(&self, _: u32) -> u64 {
-        0
+    /// Pre-delay, diffusion, and twice the time in which the sound falls by 60 dB.
+    fn tail_frames(&self, sample_rate_hz: u32) -> u64 {
+        let seconds = self.predelay_ms * 0.001 + 0.25 + 2.0 * self.decay_s;
+        (seconds * f64::from(sample_rate_hz)).ceil() as u64
     }
 }
 
