@@ -2,6 +2,15 @@
 
 use crate::buffer::Buffer;
 
+/// Frames on each side of a sample interval that the detector reads.
+const DETECTOR_FRAMES: usize = 32;
+
+/// Frames by which a limiter with this look-ahead lags: the look-ahead, and what its detector must see of the future.
+#[must_use]
+pub fn latency_frames(lookahead_frames: usize) -> usize {
+    lookahead_frames + DETECTOR_FRAMES
+}
+
 /// A streaming look-ahead true-peak limiter, channels linked; the output lags by `latency_frames`.
 pub struct LimiterKernel {}
 

@@ -1,6 +1,7 @@
 //! Kernels: slices in, slices out; no parameters, no graph.
 
 pub mod dither;
+pub mod k_weighting;
 pub mod limiter;
 pub mod prototype;
 pub mod resampler;

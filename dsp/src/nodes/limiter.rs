@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::limiter;
 use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
+use crate::units::frames_from_ms;
 
 /// A streaming true-peak limiter: one pass, look-ahead, channels linked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,19 +33,36 @@ impl Default for Limiter {
 
 impl Parameters for Limiter {
     fn specs(&self) -> Vec<ParameterSpec> {
-        unimplemented!("nodes agent")
+        vec![ParameterSpec { name: "drive_db".to_owned(), min: 0.0, max: 40.0 }]
     }
 
     fn get(&self, index: usize) -> f64 {
-        unimplemented!("nodes agent {index}")
+        debug_assert_eq!(index, 0, "a limiter automates its drive alone");
+        self.drive_db
     }
 
     fn set(&mut self, index: usize, value: f64) {
-        unimplemented!("nodes agent {index} {value}")
+        debug_assert_eq!(index, 0, "a limiter automates its drive alone");
+        self.drive_db = value;
     }
 
-    fn latency_frames(&self, _: u32) -> usize {
-        0
+    fn faults(&self, _: u32) -> Vec<(String, String)> {
+        let fixed = [
+            ("ceiling_dbtp", self.ceiling_dbtp, -30.0, 0.0, "dBTP"),
+            ("lookahead_ms", self.lookahead_ms, 0.5, 20.0, "ms"),
+            ("release_ms", self.release_ms, 5.0, 2000.0, "ms"),
+        ];
+        fixed
+            .into_iter()
+            .filter(|(_, value, min, max, _)| !(min..=max).contains(&value))
+            .map(|(field, value, min, max, unit)| {
+                (field.to_owned(), format!("{value} {unit} is out of range: expected {min} to {max} {unit}"))
+            })
+            .collect()
+    }
+
+    fn latency_frames(&self, sample_rate_hz: u32) -> usize {
+        limiter::latency_frames(frames_from_ms(self.lookahead_ms, sample_rate_hz))
     }
 
     fn tail_frames(&self, _: u32) -> u64 {

@@ -1,0 +1,148 @@
+//! The streaming meter.
+
+use super::Measurement;
+use super::gating::{integrated_lufs, loudness_range_lu};
+use super::windows::{Windows, hop_start};
+use crate::buffer::Buffer;
+use crate::kernels::k_weighting::KFilter;
+use crate::kernels::true_peak::TruePeakReader;
+use crate::units::db_from_gain;
+
+/// Channels that share one filter: as many f64 as the narrowest SIMD register holds.
+const LANES: usize = 2;
+
+/// A streaming meter of everything in [`Measurement`]. Its memory grows by 160 bytes a second. The same samples give the
+/// same bits however they are cut into blocks; samples that are no finite numbers count as silence.
+pub struct Meter {
+    sample_rate_hz: u32,
+    frames: u64,
+    /// The first frame of the hop after the one in progress.
+    hop_end: u64,
+    hops: u64,
+    filters: Vec<KFilter<LANES>>,
+    /// Energies of the hop in progress, one entry a filter.
+    energies: Vec<[f64; LANES]>,
+    weights: Vec<f64>,
+    windows: Windows,
+    peak: f32,
+    true_peaks: Vec<TruePeakReader>,
+}
+
+impl Meter {
+    /// A meter for 1 to 8 channels in the order of a WAV file, which is that of BS.1770 (L R C LFE Ls Rs); 4 are L R Ls
+    /// Rs, 5 lack the LFE, 7 are L R C LFE Cs Ls Rs, 8 are L R C LFE Lb Rb Ls Rs.
+    ///
+    /// # Panics
+    /// If there are no channels or more than 8.
+    #[must_use]
+    pub fn new(sample_rate_hz: u32, channels: usize) -> Self {
+        let true_peaks = (0..channels).map(|_| TruePeakReader::new(sample_rate_hz)).collect();
+        Self { true_peaks, ..Self::loudness_only(sample_rate_hz, channels) }
+    }
+
+    /// A meter of loudness alone: `true_peak_dbtp` stays `None`. For solving gains.
+    ///
+    /// # Panics
+    /// If there are no channels or more than 8.
+    #[must_use]
+    pub fn loudness_only(sample_rate_hz: u32, channels: usize) -> Self {
+        let weights = weights(channels).to_vec();
+        let filters = channels.div_ceil(LANES);
+        Self {
+            sample_rate_hz,
+            frames: 0,
+            hop_end: hop_start(1, sample_rate_hz),
+            hops: 0,
+            filters: vec![KFilter::new(sample_rate_hz); filters],
+            energies: vec![[0.0; LANES]; filters],
+            weights,
+            windows: Windows::new(sample_rate_hz),
+            peak: 0.0,
+            true_peaks: Vec::new(),
+        }
+    }
+
+    /// Measures on.
+    ///
+    /// # Panics
+    /// If the block has another number of channels than the meter.
+    pub fn push(&mut self, block: &Buffer) {
+        assert_eq!(block.channel_count(), self.weights.len(), "a meter is fed blocks of its own channel count");
+        for channel in block.iter() {
+            self.peak = channel.iter().map(|x| x.abs()).filter(|x| x.is_finite()).fold(self.peak, f32::max);
+        }
+        for (reader, channel) in self.true_peaks.iter_mut().zip(block.iter()) {
+            reader.push(channel);
+        }
+        let mut start = 0;
+        while start < block.frames() {
+            let until_hop = (self.hop_end - self.frames).min((block.frames() - start) as u64) as usize;
+            self.add_energy(block, start..start + until_hop);
+            start += until_hop;
+            self.frames += until_hop as u64;
+            if self.frames == self.hop_end {
+                self.end_hop();
+            }
+        }
+    }
+
+    fn add_energy(&mut self, block: &Buffer, frames: core::ops::Range<usize>) {
+        for (index, (filter, energy)) in self.filters.iter_mut().zip(&mut self.energies).enumerate() {
+            let first = &block.channel(index * LANES)[frames.clone()];
+            // An odd channel out runs beside itself; nothing reads its second lane.
+            let second = index * LANES + 1;
+            let second = if second < self.weights.len() { &block.channel(second)[frames.clone()] } else { first };
+            filter.add_energy([first, second], energy);
+        }
+    }
+
+    fn end_hop(&mut self) {
+        let mut energy = 0.0;
+        for (weight, channel) in self.weights.iter().zip(self.energies.as_flattened()) {
+            energy += weight * channel;
+        }
+        self.windows.push(energy);
+        self.energies.fill([0.0; LANES]);
+        self.filters.iter_mut().for_each(KFilter::flush_denormals);
+        self.hops += 1;
+        self.hop_end = hop_start(self.hops + 1, self.sample_rate_hz);
+    }
+
+    /// The result.
+    #[must_use]
+    pub fn finish(mut self) -> Measurement {
+        let true_peak = self.true_peaks.iter_mut().map(TruePeakReader::finish).fold(0.0, f64::max);
+        let level = |peak: f64| (peak > 0.0).then(|| db_from_gain(peak));
+        Measurement {
+            frames: self.frames,
+            sample_rate_hz: self.sample_rate_hz,
+            channels: self.weights.len() as u32,
+            duration_seconds: self.frames as f64 / f64::from(self.sample_rate_hz),
+            integrated_lufs: integrated_lufs(self.windows.gating_blocks()),
+            momentary_max_lufs: self.windows.momentary_max_lufs(),
+            short_term_max_lufs: self.windows.short_term_max_lufs(),
+            loudness_range_lu: loudness_range_lu(&self.windows.into_range_powers()),
+            true_peak_dbtp: level(true_peak),
+            sample_peak_dbfs: level(f64::from(self.peak)),
+        }
+    }
+}
+
+/// The weights of the channels, BS.1770-5 tables 3 and 4: 1.41 from 60° to 120° to the side, else 1; the LFE is left out.
+///
+/// # Panics
+/// If there are no channels or more than 8.
+fn weights(channels: usize) -> &'static [f64] {
+    const S: f64 = 1.41;
+    match channels {
+        1 => &[1.0],
+        2 => &[1.0, 1.0],
+        3 => &[1.0, 1.0, 1.0],
+        4 => &[1.0, 1.0, S, S],
+        5 => &[1.0, 1.0, 1.0, S, S],
+        6 => &[1.0, 1.0, 1.0, 0.0, S, S],
+        7 => &[1.0, 1.0, 1.0, 0.0, 1.0, S, S],
+        8 => &[1.0, 1.0, 1.0, 0.0, 1.0, 1.0, S, S],
+        _ => panic!("a meter has 1 to 8 channels, not {channels}"),
+    }
+}
