@@ -1,8 +1,13 @@
 //! Audio files: read, recognised, written.
 
+mod asset;
 mod decode;
+mod demux;
 mod encode;
 pub mod pcm;
+mod priming;
+mod wav;
 
-pub use decode::{AssetReader, Decoder, MediaError, Probe, probe, verify};
+pub use asset::AssetReader;
+pub use decode::{Decoder, MediaError, Probe, probe, verify};
 pub use encode::{FileSpec, FileWriter, Samples};

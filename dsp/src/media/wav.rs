@@ -1,0 +1,237 @@
+//! Reads RIFF/WAVE and RF64 files of linear PCM and float.
+//!
+//! Ours rather than a library's because it is the format almost every session arrives in: it seeks to any frame, reads
+//! files beyond 4 GiB (EBU Tech 3306), files whose length was left open by a pipe, and says what a cut file lacks.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+
+use super::decode::{Fault, Probe};
+
+/// Bytes between us and the file.
+const FILE_BUFFER_BYTES: usize = 64 * 1024;
+/// Frames converted at a time.
+const CHUNK_FRAMES: usize = 4096;
+/// Lengths that mean "not known when the header was written", and in RF64 "see ds64".
+const OPEN_LENGTH: u32 = u32::MAX;
+
+/// How a sample is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Unsigned8,
+    Int16,
+    Int24,
+    Int32,
+    Float32,
+    Float64,
+}
+
+impl Encoding {
+    fn of(tag: u16, bits: u16) -> Option<Self> {
+        const PCM: u16 = 1;
+        const IEEE_FLOAT: u16 = 3;
+        match (tag, bits) {
+            (PCM, 8) => Some(Self::Unsigned8),
+            (PCM, 16) => Some(Self::Int16),
+            (PCM, 24) => Some(Self::Int24),
+            (PCM, 32) => Some(Self::Int32),
+            (IEEE_FLOAT, 32) => Some(Self::Float32),
+            (IEEE_FLOAT, 64) => Some(Self::Float64),
+            _ => None,
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Self::Unsigned8 => 1,
+            Self::Int16 => 2,
+            Self::Int24 => 3,
+            Self::Int32 | Self::Float32 => 4,
+            Self::Float64 => 8,
+        }
+    }
+
+    /// Converts every `stride` bytes of `bytes` to a sample, full scale = 1.
+    fn convert(self, bytes: &[u8], stride: usize, out: &mut [f32]) {
+        let slots = out.iter_mut().zip(bytes.chunks(stride));
+        match self {
+            Self::Unsigned8 => slots.for_each(|(out, b)| *out = f32::from(i16::from(b[0]) - 128) / 128.0),
+            Self::Int16 => slots.for_each(|(out, b)| *out = f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0),
+            // Shifted up by 8 bits so that the sign falls into place: 24 bits and their scale are exact in f32.
+            Self::Int24 => slots.for_each(|(out, b)| {
+                *out = i32::from_le_bytes([0, b[0], b[1], b[2]]) as f32 / 2_147_483_648.0;
+            }),
+            Self::Int32 => slots.for_each(|(out, b)| {
+                *out = i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32 / 2_147_483_648.0;
+            }),
+            Self::Float32 => slots.for_each(|(out, b)| *out = f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+            Self::Float64 => slots.for_each(|(out, b)| {
+                *out = f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32;
+            }),
+        }
+    }
+}
+
+/// What the `fmt ` chunk says.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    encoding: Encoding,
+    channels: u16,
+    sample_rate_hz: u32,
+}
+
+impl Layout {
+    fn frame_bytes(self) -> usize {
+        self.encoding.bytes() * usize::from(self.channels)
+    }
+
+    /// Parses the body of a `fmt ` chunk (WAVEFORMATEX, or WAVEFORMATEXTENSIBLE).
+    fn parse(body: &[u8]) -> Result<Self, Fault> {
+        const EXTENSIBLE: u16 = 0xFFFE;
+        let half = |at: usize| -> Result<u16, Fault> {
+            let bytes = body.get(at..at + 2).ok_or_else(|| {
+                Fault::new("corrupt", format!("its fmt chunk has {} bytes: expected at least 16", body.len()))
+            })?;
+            Ok(u16::from_le_bytes([bytes[0], bytes[1]]))
+        };
+        let (channels, bits) = (half(2)?, half(14)?);
+        let sample_rate_hz = u32::from(half(4)?) | u32::from(half(6)?) << 16;
+        let tag = match half(0)? {
+            // The sub-format is a GUID whose first two bytes are the tag proper.
+            EXTENSIBLE => half(24)?,
+            tag => tag,
+        };
+        let Some(encoding) = Encoding::of(tag, bits) else {
+            let message =
+                format!("WAVE format tag {tag:#06x} with {bits} bits: expected PCM of 8, 16, 24 or 32 bits or float");
+            return Err(Fault::new("unsupported", message));
+        };
+        let layout = Self { encoding, channels, sample_rate_hz };
+        if channels > 0 && usize::from(half(12)?) != layout.frame_bytes() {
+            let message = format!(
+                "its frames have {} bytes: {channels} channels of {bits} bits need {}",
+                half(12)?,
+                layout.frame_bytes()
+            );
+            return Err(Fault::new("corrupt", message));
+        }
+        Ok(layout)
+    }
+}
+
+/// A WAVE file being read.
+pub(super) struct WavReader {
+    file: BufReader<File>,
+    layout: Layout,
+    probe: Probe,
+    data_start: u64,
+    position: u64,
+    scratch: Vec<u8>,
+}
+
+impl WavReader {
+    /// Whether these first bytes of a file begin a WAVE.
+    pub(super) fn recognises(start: &[u8]) -> bool {
+        start.len() >= 12 && (start.starts_with(b"RIFF") || start.starts_with(b"RF64")) && &start[8..12] == b"WAVE"
+    }
+
+    /// Reads the chunks up to the audio.
+    pub(super) fn open(file: File) -> Result<Self, Fault> {
+        let file_bytes = file.metadata()?.len();
+        let mut file = BufReader::with_capacity(FILE_BUFFER_BYTES, file);
+        file.seek(SeekFrom::Start(12))?;
+        let mut at = 12_u64;
+        let mut layout = None;
+        let mut long_data_bytes = None;
+        loop {
+            let mut header = [0_u8; 8];
+            if file_bytes < at.saturating_add(8) {
+                return Err(match layout {
+                    None => Fault::new("corrupt", format!("no fmt chunk in {file_bytes} bytes")),
+                    Some(_) => Fault::new("corrupt", format!("no data chunk in {file_bytes} bytes")),
+                });
+            }
+            file.read_exact(&mut header)?;
+            let short = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+            let start = at + 8;
+            match &header[..4] {
+                b"data" => {
+                    let Some(layout) = layout else {
+                        return Err(Fault::new("corrupt", "its data chunk comes before its fmt chunk"));
+                    };
+                    let promised = match (short, long_data_bytes) {
+                        (OPEN_LENGTH, Some(long)) => long,
+                        // A pipe cannot go back to write the length: all there is.
+                        (OPEN_LENGTH, None) => file_bytes - start,
+                        (0, None) if file_bytes > start + 8 => file_bytes - start,
+                        (short, _) => u64::from(short),
+                    };
+                    return Self::with_data(file, layout, start, promised, file_bytes);
+                }
+                b"fmt " => {
+                    let mut body = vec![0_u8; short.min(64) as usize];
+                    file.read_exact(&mut body).map_err(|_| Fault::new("truncated", "it ends within its fmt chunk"))?;
+                    layout = Some(Layout::parse(&body)?);
+                }
+                b"ds64" => {
+                    let mut body = [0_u8; 24];
+                    file.read_exact(&mut body).map_err(|_| Fault::new("truncated", "it ends within its ds64 chunk"))?;
+                    let [.., a, b, c, d, e, f, g, h] = *body.first_chunk::<16>().expect("because 24 > 16");
+                    long_data_bytes = Some(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+                }
+                _ => {}
+            }
+            at = start.saturating_add(u64::from(short)).saturating_add(u64::from(short % 2));
+            file.seek(SeekFrom::Start(at))?;
+        }
+    }
+
+    fn with_data(
+        file: BufReader<File>,
+        layout: Layout,
+        data_start: u64,
+        promised: u64,
+        file_bytes: u64,
+    ) -> Result<Self, Fault> {
+        let probe = |bytes: u64| Probe {
+            frames: bytes / layout.frame_bytes().max(1) as u64,
+            sample_rate_hz: layout.sample_rate_hz,
+            channels: u32::from(layout.channels),
+            lossy: false,
+        };
+        let present = file_bytes - data_start;
+        if promised > present {
+            return Err(Fault::truncated(probe(present).frames, probe(promised).frames));
+        }
+        Ok(Self { file, layout, probe: probe(promised), data_start, position: 0, scratch: Vec::new() })
+    }
+
+    pub(super) fn probe(&self) -> &Probe {
+        &self.probe
+    }
+
+    /// Goes to a frame, at most the last one's end.
+    pub(super) fn seek(&mut self, frame: u64) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.data_start + frame * self.layout.frame_bytes() as u64))?;
+        self.position = frame;
+        Ok(())
+    }
+
+    /// Decodes the next frames, some at a time, replacing `out`; none at the end.
+    pub(super) fn next_block(&mut self, out: &mut Vec<Vec<f32>>) -> Result<usize, Fault> {
+        let left = self.probe.frames - self.position;
+        let frames = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_FRAMES);
+        let stride = self.layout.frame_bytes();
+        self.scratch.resize(frames * stride, 0);
+        self.file.read_exact(&mut self.scratch)?;
+        out.resize_with(usize::from(self.layout.channels), Vec::new);
+        for (index, channel) in out.iter_mut().enumerate() {
+            channel.resize(frames, 0.0);
+            if frames > 0 {
+                self.layout.encoding.convert(&self.scratch[index * self.layout.encoding.bytes()..], stride, channel);
+            }
+        }
+        self.position += frames as u64;
+        Ok(frames)
+    }
+}
