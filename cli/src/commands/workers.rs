@@ -1,0 +1,103 @@
+//! `mixdown workers list|drain`
+
+use mixdown_proto::v1::{DrainWorkerRequest, ListWorkersRequest, Worker};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::client::{self, Client};
+use crate::errors::CommandError;
+use crate::output::Output;
+use crate::tables::Listing;
+
+/// List and drain workers; for admins.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  mixdown workers list\n  mixdown workers drain studio-2")]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List the workers of the farm.
+    #[command(after_long_help = "Example:\n  mixdown workers list --json | jq '.[] | select(.state == \"lost\")'")]
+    List {
+        #[command(flatten)]
+        connection: client::Arguments,
+    },
+    /// Tell a worker to take no more tasks, end what it holds and leave.
+    #[command(after_long_help = "Example:\n  mixdown workers drain studio-2")]
+    Drain {
+        /// The worker, by id or name.
+        worker: String,
+        #[command(flatten)]
+        connection: client::Arguments,
+    },
+}
+
+/// Does what was asked with workers.
+///
+/// # Errors
+/// What the coordinator says.
+pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandError> {
+    match arguments.action {
+        Action::List { connection } => list(&Client::connect(&connection).await?, output).await,
+        Action::Drain { worker, connection } => {
+            let client = Client::connect(&connection).await?;
+            let request = DrainWorkerRequest { request_id: Uuid::new_v4().to_string(), worker: worker.clone() };
+            let answer = client.workers().drain_worker(request).await;
+            let answer = answer.map_err(|status| client.error(&format!("drain worker {worker}"), &status))?;
+            let worker = answer.into_inner().worker.unwrap_or_default();
+            if output.json {
+                return output.document(&json!({ "worker": worker_json(&worker) }));
+            }
+            output.line(&format!("{}  {}", worker.name, state(&worker)))
+        }
+    }
+}
+
+async fn list(client: &Client, output: Output) -> Result<(), CommandError> {
+    let mut workers = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let answer = client.workers().list_workers(ListWorkersRequest { page_size: 1000, page_token }).await;
+        let page = answer.map_err(|status| client.error("list workers", &status))?.into_inner();
+        workers.extend(page.workers);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    if output.json {
+        return output.document(&workers.iter().map(worker_json).collect::<Vec<_>>());
+    }
+    let mut listing = Listing::new(&["Worker", "Name", "State", ">Running", ">Slots", "Heard of", "Version"]);
+    for worker in &workers {
+        listing.row([
+            worker.worker_id.clone(),
+            worker.name.clone(),
+            state(worker),
+            worker.running.to_string(),
+            worker.slots.to_string(),
+            worker.heartbeat_time.as_ref().map(ToString::to_string).unwrap_or_default(),
+            worker.version.clone(),
+        ]);
+    }
+    output.line(&listing.text())
+}
+
+fn state(worker: &Worker) -> String {
+    worker.state().as_str_name().trim_start_matches("WORKER_STATE_").to_ascii_lowercase()
+}
+
+fn worker_json(worker: &Worker) -> Value {
+    json!({
+        "worker_id": worker.worker_id,
+        "name": worker.name,
+        "state": state(worker),
+        "slots": worker.slots,
+        "running": worker.running,
+        "heartbeat_time": worker.heartbeat_time.as_ref().map(ToString::to_string),
+        "version": worker.version,
+    })
+}
