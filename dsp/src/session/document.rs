@@ -9,22 +9,30 @@ use super::time::Time;
 use crate::automation::Curve;
 use crate::nodes::Processor;
 
+/// The rates that a session may be rendered at and delivered in, in Hz.
+pub const SAMPLE_RATES_HZ: [u32; 6] = [44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
+
 /// One production: tracks, buses, a master chain, the mixes made of them and the files to deliver.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Mixdown session")]
 pub struct Document {
     /// Version of this format; 1.
+    #[schemars(extend("enum" = [1]))]
     pub version: u32,
     /// The rate at which everything is rendered, in Hz: 44100, 48000, 88200, 96000, 176400 or 192000.
+    #[schemars(extend("enum" = SAMPLE_RATES_HZ))]
     pub sample_rate_hz: u32,
     /// Beats per minute; needed when a time is given in beats. 10 to 999.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 10.0, max = 999.0))]
     pub tempo_bpm: Option<f64>,
     /// Where the session ends; by default at the end of the last clip plus the longest tail, at most 30 s of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<Time>,
     /// Attenuation of a mono track at the centre: −3 (default), −4.5 or −6 dB.
     #[serde(default = "Document::default_pan_law_db")]
+    #[schemars(extend("enum" = [-3.0, -4.5, -6.0]))]
     pub pan_law_db: f64,
     /// Seed of the dither; the same seed gives the same bytes.
     #[serde(default)]
@@ -79,9 +87,11 @@ pub struct Metadata {
     pub upc: Option<String>,
     /// Position on the album, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 9999))]
     pub track_number: Option<u32>,
     /// Year of release.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1000, max = 9999))]
     pub year: Option<u32>,
     /// Cover picture, a file beside the session.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -317,11 +327,13 @@ pub struct Mix {
     pub name: String,
     /// Tracks and buses silenced in this mix, beside those that are muted anyway.
     #[serde(default)]
+    #[schemars(length(max = 2000))]
     pub mute: Vec<String>,
     /// If not empty, only these tracks sound; buses always do.
     #[serde(default)]
+    #[schemars(length(max = 2000))]
     pub solo: Vec<String>,
-    /// Added to the faders of tracks and buses, in dB, by name.
+    /// Added to the faders of tracks and buses, in dB from −120 to +24, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fader_offset_db: BTreeMap<String, f64>,
     /// Whether the mix goes through the master chain, the loudness gain and the limiter; without, it is the plain sum.
@@ -359,8 +371,9 @@ pub struct Deliverable {
     pub format: Format,
     /// Bits per sample: `16`, `24` or, in WAV, `32f`.
     pub depth: Depth,
-    /// Sample rate in Hz, like the session's; by default the session's.
+    /// Sample rate in Hz: one of those a session may have; by default the session's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 44_100, max = 192_000))]
     pub sample_rate_hz: Option<u32>,
     /// Dither, applied once when the depth is an integer.
     #[serde(default)]
@@ -409,12 +422,16 @@ pub struct AssetFacts {
     /// BLAKE3-256 of the file's bytes, 64 lower-case hex digits.
     pub digest: crate::digest::Digest,
     /// Size of the file in bytes.
+    #[schemars(range(min = 1))]
     pub size_bytes: u64,
     /// Frames at the file's own rate.
+    #[schemars(range(min = 1, max = 1_099_511_627_776_u64))]
     pub frames: u64,
-    /// The file's own rate.
+    /// The file's own rate in Hz.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub sample_rate_hz: u32,
     /// Channels, 1 to 8.
+    #[schemars(range(min = 1, max = 8))]
     pub channels: u32,
     /// Whether decoding is lossy: such a file is decoded once per project into PCM.
     pub lossy: bool,

@@ -28,12 +28,58 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
+/// The most faults that one report holds.
+const MAX_FAULTS: usize = 200;
+
+impl Fault {
+    /// A fault at a JSON pointer; its line and column are found later.
+    pub(super) fn at(
+        pointer: impl Into<String>,
+        code: &'static str,
+        message: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            pointer: pointer.into(),
+            file: String::new(),
+            line: 0,
+            column: 0,
+            message: message.into(),
+            expected: expected.into(),
+            span: None,
+        }
+    }
+}
+
+impl Faults {
+    /// The first faults, as many as somebody can want to read, with the number of the others.
+    pub(super) fn report(mut faults: Vec<Fault>) -> Self {
+        if faults.len() > MAX_FAULTS {
+            let rest = faults.len() - MAX_FAULTS;
+            faults.truncate(MAX_FAULTS);
+            let message = format!("{rest} more faults are not shown");
+            faults.push(Fault::at("", "more_faults", message, format!("at most {MAX_FAULTS} at a time")));
+        }
+        Self(faults)
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line > 0 {
-            write!(f, "{}:{}:{}: ", self.file, self.line, self.column)?;
+        match (self.line, self.file.as_str()) {
+            (0, "") => {}
+            (0, file) => write!(f, "{file}: ")?,
+            (line, "") => write!(f, "{line}:{}: ", self.column)?,
+            (line, file) => write!(f, "{file}:{line}:{}: ", self.column)?,
         }
-        write!(f, "{} (at {}; expected {})", self.message, self.pointer, self.expected)
+        f.write_str(&self.message)?;
+        match (self.pointer.as_str(), self.expected.as_str()) {
+            ("", "") => Ok(()),
+            ("", expected) => write!(f, " (expected {expected})"),
+            (pointer, "") => write!(f, " (at {pointer})"),
+            (pointer, expected) => write!(f, " (at {pointer}; expected {expected})"),
+        }
     }
 }
 

@@ -4,13 +4,27 @@
 //! text ──parse──▶ Document (+ places) ──resolve──▶ Document with asset facts ──validate──▶ ValidSession
 //! ```
 
+mod check;
 pub mod document;
 pub mod fault;
+mod read_json;
+mod read_toml;
+mod resolve;
+mod shape;
+mod source;
+mod suggest;
 pub mod time;
+mod tree;
 pub mod valid;
+mod validate;
+
+use std::collections::BTreeSet;
+use std::path::Path;
 
 pub use document::Document;
 pub use fault::{Fault, Faults};
+pub use source::MAX_DOCUMENT_BYTES;
+use source::{Source, Syntax};
 pub use valid::ValidSession;
 
 /// Validates a document that carries its `assets`: what the coordinator and the workers do with `session_json`.
@@ -18,8 +32,22 @@ pub use valid::ValidSession;
 /// # Errors
 /// Every fault at once; places are JSON pointers.
 pub fn from_json(json: &str) -> Result<ValidSession, Faults> {
-    let _ = json;
-    unimplemented!("session agent")
+    let source = Source { file: String::new(), text: json, syntax: Syntax::Json };
+    read(&source, None).map_err(|mut faults| {
+        // Nobody sees the text that crossed the wire: its lines would tell nothing, unless it cannot be read at all.
+        for fault in faults.0.iter_mut().filter(|fault| !matches!(fault.code, "syntax" | "duplicate_key")) {
+            (fault.line, fault.column, fault.span) = (0, 0, None);
+        }
+        faults
+    })
+}
+
+/// Validates a TOML document that carries its `assets`.
+///
+/// # Errors
+/// Every fault at once, each with line and column.
+pub fn from_toml(text: &str) -> Result<ValidSession, Faults> {
+    read(&Source { file: String::new(), text, syntax: Syntax::Toml }, None)
 }
 
 /// Reads a session file (TOML, or JSON by its extension), finds the assets beside it, and validates.
@@ -27,20 +55,79 @@ pub fn from_json(json: &str) -> Result<ValidSession, Faults> {
 ///
 /// # Errors
 /// Every fault at once, each with file, line and column.
-pub fn load(path: &std::path::Path, thorough: bool) -> Result<ValidSession, Faults> {
-    let _ = (path, thorough);
-    unimplemented!("session agent")
+pub fn load(path: &Path, thorough: bool) -> Result<ValidSession, Faults> {
+    let file = path.display().to_string();
+    let text = source::read_file(path).map_err(|fault| Faults(vec![Fault { file: file.clone(), ..fault }]))?;
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let syntax = if is_json { Syntax::Json } else { Syntax::Toml };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    read(&Source { file, text: &text, syntax }, Some(Folder { path: folder, thorough }))
 }
 
 /// The canonical JSON of a document: what crosses the wire; its digest names the session.
+///
+/// Fields stand in the order of [`Document`], without whitespace; numbers are the shortest text that reads back as the
+/// same number.
 #[must_use]
 pub fn to_json(document: &Document) -> String {
-    let _ = document;
-    unimplemented!("session agent")
+    serde_json::to_string(document).expect("because every key of a document is a text and none of its types refuses")
 }
 
 /// The JSON Schema (draft 2020-12) of the session document, as pretty JSON.
 #[must_use]
 pub fn schema() -> String {
-    unimplemented!("session agent")
+    let mut schema = schemars::schema_for!(Document).to_value();
+    shape::plain_descriptions(&mut schema);
+    format!("{schema:#}\n")
+}
+
+/// Where the files of clips are found.
+struct Folder<'a> {
+    path: &'a Path,
+    thorough: bool,
+}
+
+/// The whole way from text to session. Later steps run on what earlier ones could save of the document, so that one run
+/// finds the faults of all of them.
+fn read(source: &Source<'_>, folder: Option<Folder<'_>>) -> Result<ValidSession, Faults> {
+    let report = |tree: Option<&tree::Tree>, mut faults: Vec<Fault>| {
+        source.place(tree, &mut faults);
+        Faults::report(faults)
+    };
+    let mut tree = source.read().map_err(|faults| report(None, faults))?;
+    let checked = check::check(&mut tree, &shape::SESSION, source);
+    let mut faults = checked.faults;
+    let broken: Vec<String> = faults.iter().map(|fault| fault.pointer.clone()).collect();
+    let document = serde_json::from_value::<Document>(tree.to_json());
+    match document {
+        Ok(mut document) if !checked.cut => {
+            let unresolved = match folder {
+                Some(folder) => resolve::resolve(&mut document, folder.path, folder.thorough, &mut faults),
+                None => BTreeSet::new(),
+            };
+            match validate::validate(document, &unresolved) {
+                Ok(session) if faults.is_empty() => return Ok(session),
+                Ok(_) => {}
+                Err(found) => faults.extend(found),
+            }
+            // What stands in for a broken value has no faults of its own.
+            let stands_in = |pointer: &str| {
+                broken.iter().any(|broken| {
+                    pointer.strip_prefix(broken.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                })
+            };
+            let structural = broken.len();
+            let mut index = 0;
+            faults.retain(|fault| {
+                index += 1;
+                index <= structural || !stands_in(&fault.pointer)
+            });
+        }
+        Ok(_) => {}
+        Err(error) if faults.is_empty() => {
+            faults.push(Fault::at("", "unreadable", format!("the document cannot be read: {error}"), "a session"));
+        }
+        Err(_) => {}
+    }
+    Err(report(Some(&tree), faults))
 }

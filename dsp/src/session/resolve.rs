@@ -1,0 +1,117 @@
+//! Finds the files that clips play, names them by their digest and reads what they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::document::{AssetFacts, Document};
+use super::fault::Fault;
+use crate::digest::Digest;
+use crate::media::{self, MediaError, Probe};
+
+/// No more files than this are read side by side: beyond, disks are slower.
+const MAX_READERS: usize = 8;
+
+/// Fills `document.assets` from the files that clips name, found from `folder`; each distinct file is read once. Returns
+/// the names of files of which no facts could be had, each with a fault at the first clip that plays it.
+pub(super) fn resolve(
+    document: &mut Document,
+    folder: &Path,
+    thorough: bool,
+    faults: &mut Vec<Fault>,
+) -> BTreeSet<String> {
+    let mut places: BTreeMap<&str, String> = BTreeMap::new();
+    for (track_index, track) in document.tracks.iter().enumerate() {
+        for (index, clip) in track.clips.iter().enumerate() {
+            let place = || format!("/tracks/{track_index}/clips/{index}/file");
+            places.entry(&clip.file).or_insert_with(place);
+        }
+    }
+    let places: Vec<(&str, String)> = places.into_iter().collect();
+    let names: Vec<&str> = places.iter().map(|(name, _)| *name).collect();
+    let mut assets = BTreeMap::new();
+    let mut unresolved = BTreeSet::new();
+    for ((name, place), facts) in places.iter().zip(read_all(&names, folder, thorough)) {
+        match facts {
+            Ok(facts) => {
+                assets.insert((*name).to_owned(), facts);
+            }
+            Err(fault) => {
+                faults.push(Fault { pointer: place.clone(), ..fault });
+                unresolved.insert((*name).to_owned());
+            }
+        }
+    }
+    document.assets = assets;
+    if let Some(cover) = &document.metadata.cover {
+        if let Err(source) = File::open(folder.join(cover)) {
+            let message = format!("the cover {cover:?} cannot be read: {source}");
+            faults.push(Fault::at("/metadata/cover", "missing_file", message, "a picture beside the session file"));
+        }
+    }
+    unresolved
+}
+
+/// The facts of every file, in the order of `names`, read on a few threads.
+fn read_all(names: &[&str], folder: &Path, thorough: bool) -> Vec<Result<AssetFacts, Fault>> {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::with_capacity(names.len()));
+    let readers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_READERS).min(names.len());
+    std::thread::scope(|scope| {
+        for _ in 0..readers {
+            scope.spawn(|| {
+                while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let facts = read(name, folder, thorough);
+                    let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    found.push((*name, facts));
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    found.sort_by_key(|(name, _)| *name);
+    found.into_iter().map(|(_, facts)| facts).collect()
+}
+
+/// The facts of one file; its fault lacks the pointer.
+fn read(name: &str, folder: &Path, thorough: bool) -> Result<AssetFacts, Fault> {
+    let path = folder.join(name);
+    let is_file = path.metadata().map_err(|source| unreadable(name, &path, &source))?.is_file();
+    if name.is_empty() || !is_file {
+        let message = format!("{name:?} is no file ({})", path.display());
+        return Err(Fault::at("", "not_a_file", message, "the path of an audio file, relative to the session file"));
+    }
+    let probe = if thorough { media::verify(&path) } else { media::probe(&path) };
+    let Probe { frames, sample_rate_hz, channels, lossy } = probe.map_err(|error| bad_media(name, &path, error))?;
+    let facts = File::open(&path).and_then(|file| {
+        let size_bytes = file.metadata()?.len();
+        let digest = Digest::of_reader(file)?;
+        Ok(AssetFacts { digest, size_bytes, frames, sample_rate_hz, channels, lossy })
+    });
+    let facts = facts.map_err(|source| unreadable(name, &path, &source))?;
+    match (facts.frames, facts.sample_rate_hz) {
+        (0, _) => Err(Fault::at("", "empty", format!("{name:?} holds no audio"), "at least one frame")),
+        (_, 0) => Err(Fault::at("", "corrupt", format!("{name:?} has a sample rate of 0 Hz"), "a sample rate above 0")),
+        _ => Ok(facts),
+    }
+}
+
+fn unreadable(name: &str, path: &Path, source: &std::io::Error) -> Fault {
+    if source.kind() == std::io::ErrorKind::NotFound {
+        let message = format!("there is no file {name:?}");
+        return Fault::at("", "missing_file", message, format!("an audio file at {}", path.display()));
+    }
+    let message = format!("{name:?} cannot be read: {source}");
+    Fault::at("", "unreadable_file", message, format!("an audio file at {}", path.display()))
+}
+
+fn bad_media(name: &str, path: &Path, error: MediaError) -> Fault {
+    match error {
+        MediaError::Io { source, .. } => unreadable(name, path, &source),
+        MediaError::Bad { code, message, .. } => {
+            Fault::at("", code, format!("{name:?}: {message}"), "audio that can be decoded to its end")
+        }
+    }
+}

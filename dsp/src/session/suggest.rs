@@ -1,0 +1,28 @@
+//! What the writer may have meant.
+
+/// At most this many alternatives are named in a message.
+const MAX_NAMED: usize = 12;
+
+/// `; did you mean "Verb"?`, or nothing if no candidate is near.
+pub(super) fn did_you_mean<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let wanted = found.to_lowercase();
+    let far = 1 + wanted.chars().count() / 4;
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= far)
+        .min_by_key(|(distance, _)| *distance)
+        .map_or(String::new(), |(_, candidate)| format!("; did you mean {candidate:?}?"))
+}
+
+/// `one of "Verb", "Echo"`; `nothing` if there is none, since none would be right.
+pub(super) fn one_of<'a>(candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = candidates.into_iter().collect();
+    let quoted: Vec<String> = names.iter().take(MAX_NAMED).map(|name| format!("{name:?}")).collect();
+    match (quoted.as_slice(), names.len()) {
+        ([], _) => "nothing: there is none".to_owned(),
+        ([only], _) => only.clone(),
+        (_, count) if count > MAX_NAMED => format!("one of {} or {} more", quoted.join(", "), count - MAX_NAMED),
+        _ => format!("one of {}", quoted.join(", ")),
+    }
+}

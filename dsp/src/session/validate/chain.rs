@@ -1,0 +1,115 @@
+//! Chains of inserts: names, channels, parameters, side-chains.
+
+use super::names::{Named, check_name};
+use super::{Context, Report};
+use crate::node::ParameterLane;
+use crate::nodes::Processor;
+use crate::session::document;
+use crate::session::tree::segment;
+use crate::session::valid::{BusIndex, Insert, KeySource, TrackIndex};
+
+/// Whose chain it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Track(TrackIndex),
+    Bus(BusIndex),
+    Master,
+}
+
+/// A chain with every insert, bypassed ones among them: automation may name those too.
+pub(super) struct Chain {
+    pub inserts: Vec<Insert>,
+    bypassed: Vec<bool>,
+    /// Channels that leave the chain.
+    pub channels_out: usize,
+}
+
+impl Chain {
+    /// The inserts that are at work, each with its lanes. Empty if the lanes were not read.
+    pub fn finish(self, mut lanes: Vec<Vec<ParameterLane>>) -> Vec<Insert> {
+        lanes.resize(self.inserts.len(), Vec::new());
+        let inserts = self.inserts.into_iter().zip(self.bypassed).zip(lanes);
+        inserts.filter(|((_, bypassed), _)| !bypassed).map(|((insert, _), lanes)| Insert { lanes, ..insert }).collect()
+    }
+}
+
+/// The chain of what is at `pointer`.
+pub(super) fn chain(
+    pointer: &str,
+    inserts: &[document::Insert],
+    channels: usize,
+    owner: Owner,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> Chain {
+    let mut chain = Chain { inserts: Vec::new(), bypassed: Vec::new(), channels_out: channels };
+    for (index, insert) in inserts.iter().enumerate() {
+        let pointer = format!("{pointer}/inserts/{index}");
+        let name = name(&pointer, insert, index, report);
+        if let Some(first) = chain.inserts.iter().position(|other| other.name == name) {
+            let message = format!("{name:?} is also the name of insert {}", first + 1);
+            report.push(format!("{pointer}/name"), "duplicate_name", message, "a name of its own in the chain");
+        }
+        check_parameters(&pointer, &insert.processor, context, report);
+        let sidechain = sidechain(&pointer, insert, owner, context, report);
+        if !insert.bypass {
+            chain.channels_out = insert.processor.parameters().channels_out(chain.channels_out);
+        }
+        chain.inserts.push(Insert { name, processor: insert.processor.clone(), sidechain, lanes: Vec::new() });
+        chain.bypassed.push(insert.bypass);
+    }
+    chain
+}
+
+/// The given name, or the processor's with the insert's place in the chain from 1: `eq-1`.
+fn name(pointer: &str, insert: &document::Insert, index: usize, report: &mut Report) -> String {
+    match &insert.name {
+        Some(name) => {
+            check_name(name, &format!("{pointer}/name"), report);
+            name.clone()
+        }
+        None => format!("{}-{}", insert.processor.name(), index + 1),
+    }
+}
+
+fn check_parameters(pointer: &str, processor: &Processor, context: &Context<'_>, report: &mut Report) {
+    for (field, fault) in processor.parameters().faults(context.base.sample_rate_hz) {
+        let (message, expected) = fault.split_once("; expected ").unwrap_or((&fault, ""));
+        let pointer = format!("{pointer}/{}{}", processor.name(), field_pointer(&field));
+        report.push(pointer, "bad_parameter", message, expected);
+    }
+}
+
+/// `bands.2.gain_db`, where bands count from 1, as `/bands/1/gain_db`.
+fn field_pointer(field: &str) -> String {
+    let step = |step: &str| match step.parse::<usize>() {
+        Ok(number) => format!("/{}", number.saturating_sub(1)),
+        Err(_) => format!("/{}", segment(step)),
+    };
+    field.split('.').filter(|part| !part.is_empty()).map(step).collect()
+}
+
+fn sidechain(
+    pointer: &str,
+    insert: &document::Insert,
+    owner: Owner,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> Option<KeySource> {
+    let name = insert.sidechain.as_deref()?;
+    let pointer = format!("{pointer}/sidechain");
+    if !insert.processor.parameters().accepts_sidechain() {
+        let message = format!("{} listens to no side-chain", insert.processor.name());
+        report.push(&pointer, "no_sidechain", message, "no `sidechain` here");
+    }
+    match owner {
+        Owner::Track(_) => {
+            let reason = "a track keys from stems only, so that its own stem depends on no mix";
+            context.names.track(name, reason, &pointer, report).map(KeySource::Track)
+        }
+        Owner::Bus(_) | Owner::Master => context.names.resolve(name, &pointer, report).map(|named| match named {
+            Named::Track(index) => KeySource::Track(index),
+            Named::Bus(index) => KeySource::Bus(index),
+        }),
+    }
+}

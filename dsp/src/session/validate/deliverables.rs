@@ -1,0 +1,110 @@
+//! Deliverables: what each holds, and a file name that is safe on every system.
+
+use std::collections::BTreeMap;
+
+use super::mixes::find;
+use super::{Context, Report};
+use crate::session::document::{self, Depth, Format, SAMPLE_RATES_HZ};
+use crate::session::valid::{Content, Deliverable, Mix};
+
+const MAX_NAME_CHARS: usize = 200;
+/// With the extension, a name stays below the 255 bytes that common file systems allow.
+const MAX_NAME_BYTES: usize = 240;
+
+/// The files asked for.
+pub(super) fn deliverables(mixes: &[Mix], context: &Context<'_>, report: &mut Report) -> Vec<Deliverable> {
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    let mut deliverables = Vec::new();
+    for (index, document) in context.document.deliverables.iter().enumerate() {
+        let pointer = format!("/deliverables/{index}");
+        check_name(&format!("{pointer}/name"), &document.name, report);
+        let file_name = format!("{}.{}", document.name, extension(document.format));
+        // Lower case, because some systems hold `Mix.wav` and `mix.wav` for one file.
+        if let Some(first) = names.get(&file_name.to_lowercase()) {
+            let message = format!("deliverable {} is {file_name:?} too", first + 1);
+            report.push(
+                format!("{pointer}/name"),
+                "duplicate_name",
+                message,
+                "a file name of its own, whatever its case",
+            );
+        } else {
+            names.insert(file_name.to_lowercase(), index);
+        }
+        check_format(&pointer, document, report);
+        if let Some(content) = content(&pointer, document, mixes, context, report) {
+            deliverables.push(Deliverable {
+                file_name,
+                content,
+                format: document.format,
+                depth: document.depth,
+                sample_rate_hz: document.sample_rate_hz.unwrap_or(context.base.sample_rate_hz),
+                dither: document.dither,
+            });
+        }
+    }
+    deliverables
+}
+
+fn extension(format: Format) -> &'static str {
+    match format {
+        Format::Wav => "wav",
+        Format::Flac => "flac",
+    }
+}
+
+fn check_name(pointer: &str, name: &str, report: &mut Report) {
+    let chars = name.chars().count();
+    let (message, expected) = if name.trim().is_empty() {
+        ("the file name is empty".to_owned(), "1 to 200 characters")
+    } else if name.contains(['/', '\\']) {
+        (format!("the file name {name:?} holds a path separator"), "a name without `/` and `\\`")
+    } else if name.starts_with('.') {
+        (format!("the file name {name:?} begins with a dot"), "a name that does not begin with a dot")
+    } else if name.chars().any(char::is_control) {
+        (format!("the file name {name:?} holds a control character"), "a name without control characters")
+    } else if chars > MAX_NAME_CHARS || name.len() > MAX_NAME_BYTES {
+        let message = format!("the file name has {chars} characters in {} bytes", name.len());
+        (message, "at most 200 characters in at most 240 bytes of UTF-8")
+    } else {
+        return;
+    };
+    report.push(pointer, "bad_file_name", message, expected);
+}
+
+fn check_format(pointer: &str, deliverable: &document::Deliverable, report: &mut Report) {
+    if deliverable.format == Format::Flac && deliverable.depth == Depth::Float32 {
+        let message = "FLAC holds whole numbers, no floating point";
+        report.push(format!("{pointer}/depth"), "unsupported", message, "\"16\" or \"24\", or `format = \"wav\"`");
+    }
+    if let Some(rate) = deliverable.sample_rate_hz.filter(|rate| !SAMPLE_RATES_HZ.contains(rate)) {
+        let rates = SAMPLE_RATES_HZ.map(|rate| rate.to_string()).join(", ");
+        let message = format!("sample_rate_hz is {rate}");
+        report.push(format!("{pointer}/sample_rate_hz"), "out_of_range", message, format!("one of {rates}"));
+    }
+}
+
+fn content(
+    pointer: &str,
+    deliverable: &document::Deliverable,
+    mixes: &[Mix],
+    context: &Context<'_>,
+    report: &mut Report,
+) -> Option<Content> {
+    match (&deliverable.mix, &deliverable.print) {
+        (Some(mix), None) => find(mix, mixes, &format!("{pointer}/mix"), report).map(Content::Mix),
+        (None, Some(track)) => {
+            let reason = "a print holds the stem of a track";
+            context.names.track(track, reason, &format!("{pointer}/print"), report).map(Content::Print)
+        }
+        (Some(_), Some(_)) => {
+            let message = "a deliverable holds a mix or a print, not both";
+            report.push(format!("{pointer}/print"), "too_many", message, "either `mix` or `print`");
+            None
+        }
+        (None, None) => {
+            report.push(pointer, "missing_field", "the deliverable holds nothing", "`mix` or `print`");
+            None
+        }
+    }
+}

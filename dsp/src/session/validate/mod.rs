@@ -1,0 +1,166 @@
+//! What a document means: every rule beyond structure. One file per noun; all faults are found in one run.
+
+mod automation;
+mod chain;
+mod clips;
+mod cycle;
+mod deliverables;
+mod length;
+mod metadata;
+mod mixes;
+mod names;
+mod routing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::document::Document;
+use super::fault::Fault;
+use super::time::{Time, TimeBase, TimeError};
+use super::valid::{Asset, AssetIndex, Bus, Master, Track, ValidSession};
+use names::Names;
+
+/// Faults beyond these are dropped while they are found.
+const MAX_FOUND: usize = 1000;
+
+/// The faults found so far.
+#[derive(Default)]
+struct Report(Vec<Fault>);
+
+impl Report {
+    fn push(
+        &mut self,
+        pointer: impl Into<String>,
+        code: &'static str,
+        message: impl Into<String>,
+        expected: impl Into<String>,
+    ) {
+        if self.0.len() < MAX_FOUND {
+            self.0.push(Fault::at(pointer, code, message, expected));
+        }
+    }
+}
+
+/// What every rule looks things up in.
+struct Context<'a> {
+    document: &'a Document,
+    base: TimeBase,
+    names: Names<'a>,
+    assets: BTreeMap<&'a str, AssetIndex>,
+    unresolved: &'a BTreeSet<String>,
+}
+
+impl Context<'_> {
+    /// Frames of a time at `pointer`; 0 with a fault if it is none.
+    fn frames(&self, time: &Time, pointer: &str, report: &mut Report) -> u64 {
+        time.frames(self.base).unwrap_or_else(|error| {
+            let (code, expected) = match &error {
+                TimeError::Malformed(_) => ("malformed", "frames, or text like \"12.5s\", \"250ms\", \"2.5 beats\""),
+                TimeError::NoTempo(_) => ("no_tempo", "`tempo_bpm` in the document, or seconds"),
+                TimeError::TooLong(_) => ("out_of_range", "at most 24 hours"),
+            };
+            report.push(pointer, code, error.to_string(), expected);
+            0
+        })
+    }
+}
+
+/// Makes a session of a document whose structure is sound. Clips of the files in `unresolved`, of which no facts could
+/// be had, are passed over: that fault has been told.
+///
+/// # Errors
+/// Every fault at once, without lines and columns.
+pub(super) fn validate(document: Document, unresolved: &BTreeSet<String>) -> Result<ValidSession, Vec<Fault>> {
+    let mut report = Report::default();
+    let parts = parts(&document, unresolved, &mut report);
+    if !report.0.is_empty() {
+        return Err(report.0);
+    }
+    Ok(ValidSession {
+        sample_rate_hz: document.sample_rate_hz,
+        length_frames: parts.length_frames,
+        pan_law_db: document.pan_law_db,
+        seed: document.seed,
+        metadata: document.metadata.clone(),
+        assets: parts.assets,
+        tracks: parts.tracks,
+        buses: parts.buses,
+        bus_order: parts.bus_order,
+        master: parts.master,
+        loudness: parts.loudness,
+        mixes: parts.mixes,
+        deliverables: parts.deliverables,
+        document,
+    })
+}
+
+/// A session's parts; meaningful only if nothing was reported.
+struct Parts {
+    length_frames: u64,
+    assets: Vec<Asset>,
+    tracks: Vec<Track>,
+    buses: Vec<Bus>,
+    bus_order: Vec<usize>,
+    master: Master,
+    loudness: Option<super::valid::Loudness>,
+    mixes: Vec<super::valid::Mix>,
+    deliverables: Vec<super::valid::Deliverable>,
+}
+
+fn parts(document: &Document, unresolved: &BTreeSet<String>, report: &mut Report) -> Parts {
+    let assets = clips::assets(document);
+    let context = Context {
+        document,
+        base: TimeBase { sample_rate_hz: document.sample_rate_hz.max(1), tempo_bpm: document.tempo_bpm },
+        names: Names::of(document, report),
+        assets: assets.iter().enumerate().map(|(index, name)| (*name, index)).collect(),
+        unresolved,
+    };
+    let mut tracks = Vec::new();
+    for (index, track) in document.tracks.iter().enumerate() {
+        let pointer = format!("/tracks/{index}");
+        let clips = clips::clips(&pointer, track, &context, report);
+        let chain =
+            chain::chain(&pointer, &track.inserts, clips.channels, chain::Owner::Track(index), &context, report);
+        let strip = routing::strip(&pointer, &track.strip, &chain, &context, report);
+        tracks.push(Track {
+            name: track.name.clone(),
+            channels: clips.channels,
+            stem_channels: chain.channels_out,
+            clips: clips.clips,
+            inserts: chain.finish(strip.insert_lanes),
+            stem_frames: 0,
+            strip: strip.strip,
+        });
+    }
+    let mut buses = Vec::new();
+    for (index, bus) in document.buses.iter().enumerate() {
+        let pointer = format!("/buses/{index}");
+        let chain = chain::chain(&pointer, &bus.inserts, 2, chain::Owner::Bus(index), &context, report);
+        let strip = routing::strip(&pointer, &bus.strip, &chain, &context, report);
+        buses.push(Bus { name: bus.name.clone(), inserts: chain.finish(strip.insert_lanes), strip: strip.strip });
+    }
+    let chain = chain::chain("/master", &document.master.inserts, 2, chain::Owner::Master, &context, report);
+    let (fader_db, insert_lanes) = routing::master(&document.master, &chain, &context, report);
+    let master = Master { inserts: chain.finish(insert_lanes), fader_db };
+
+    routing::track_cycles(&context, report);
+    let bus_order = routing::bus_order(&context, report);
+    let length_frames = length::lengths(&mut tracks, &buses, &bus_order, &master, &context, report);
+    let mixes = mixes::mixes(&context, report);
+    let loudness = mixes::loudness(&mixes, &context, report);
+    let deliverables = deliverables::deliverables(&mixes, &context, report);
+    metadata::check(&document.metadata, report);
+    let facts =
+        |name: &&str| document.assets.get(*name).map(|facts| Asset { name: (*name).to_owned(), facts: facts.clone() });
+    Parts {
+        length_frames,
+        assets: assets.iter().filter_map(facts).collect(),
+        tracks,
+        buses,
+        bus_order,
+        master,
+        loudness,
+        mixes,
+        deliverables,
+    }
+}
