@@ -26,6 +26,31 @@ impl Backoff {
         doubled.mul_f64(0.5 + 0.5 * share.clamp(0.0, 1.0))
     }
 
+    /// Tries until it succeeds, the error cannot pass, or `patience` is spent; then the last error is the answer. A try
+    /// under way is never cut short.
+    ///
+    /// # Errors
+    /// That of the last try.
+    pub async fn persist<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
+        &self,
+        patience: Duration,
+        may_pass: impl Fn(&E) -> bool,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, E> {
+        let begun = tokio::time::Instant::now();
+        let mut failures = 0;
+        loop {
+            match attempt().await {
+                Err(error) if may_pass(&error) && begun.elapsed() < patience => {
+                    failures += 1;
+                    tracing::warn!(%error, failures, "failed; trying again");
+                    self.sleep(failures).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
     /// Sleeps after `failures` failures in a row.
     pub(crate) async fn sleep(&self, failures: u32) {
         tokio::time::sleep(self.wait(failures, random_share())).await;

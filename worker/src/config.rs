@@ -1,11 +1,10 @@
-//! What a worker is told at its start, and the identity that it keeps between starts.
+//! What a worker is told at its start.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use crate::backoff::Backoff;
+use crate::worker::Error;
 
 /// Everything a worker is told. Passed down; each part reads its share.
 #[derive(Clone)]
@@ -60,6 +59,27 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// A value is out of its range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let ranges = [
+            ("slots", self.slots, 1..=1024),
+            ("threads per task", self.threads_per_task, 1..=1024),
+            ("frames per block", self.block_frames, 1..=65536),
+        ];
+        for (what, value, range) in ranges {
+            if !range.contains(&value) {
+                let (least, most) = range.into_inner();
+                return Err(Error::Config(format!("{what} is {value}: expected {least} to {most}")));
+            }
+        }
+        Ok(())
+    }
+}
+
 // By hand, so that a token never reaches a log.
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -83,46 +103,9 @@ pub fn host_name() -> String {
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "worker".to_owned())
 }
 
-/// The id under which the worker registers, kept in `<dir>/worker-id`: made at the first start, read at later ones.
-///
-/// # Errors
-/// The file cannot be written or read. A damaged one is replaced: the farm then sees a new worker.
-pub(crate) fn worker_id(dir: &Path) -> std::io::Result<Uuid> {
-    let path = dir.join("worker-id");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            if let Ok(id) = Uuid::parse_str(text.trim()) {
-                return Ok(id);
-            }
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let id = Uuid::new_v4();
-    // Renamed into place, so that a crash leaves the old file or the new one.
-    let partial = dir.join("worker-id.partial");
-    std::fs::write(&partial, format!("{id}\n"))?;
-    std::fs::rename(&partial, &path)?;
-    Ok(id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_worker_keeps_its_id_between_starts() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(worker_id(dir.path()).unwrap(), worker_id(dir.path()).unwrap());
-    }
-
-    #[test]
-    fn a_damaged_id_is_replaced() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("worker-id"), "not an id").unwrap();
-        let id = worker_id(dir.path()).unwrap();
-        assert_eq!(id, worker_id(dir.path()).unwrap());
-    }
 
     #[test]
     fn a_token_never_reaches_a_log() {

@@ -17,8 +17,17 @@
 //! a rustls crypto provider first.
 
 pub mod backoff;
+pub mod blobs;
+pub mod cache;
 pub mod config;
+pub mod engine;
+pub mod failure;
+pub mod home;
+mod lease;
+mod link;
+pub mod render;
+mod task;
 pub mod worker;
 
 pub use config::Config;
-pub use worker::{Error, run};
+pub use worker::{Error, run, run_with};

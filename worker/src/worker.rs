@@ -1,6 +1,28 @@
 //! The worker's one loop: register, lease, drain.
 
-use crate::Config;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mixdown_proto::v1::{
+    Assignment, LeaseRef, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse, RelinquishRequest,
+};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::{Code, Status};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::blobs::{self, BlobStore};
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::engine::{Dsp, Engine};
+use crate::home::Home;
+use crate::lease::{LeaseId, Leases, heartbeat};
+use crate::link::{Link, MOST_TASKS_PER_LEASE};
+use crate::task::{self, Bench};
 
 /// Why a worker could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -8,22 +30,31 @@ pub enum Error {
     /// The configuration cannot work.
     #[error("{0}")]
     Config(String),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] blobs::OpenError),
     /// The coordinator does not take this worker: a wrong token, say.
-    #[error("the coordinator at {url} refuses this worker: {message}")]
+    #[error("the coordinator at {url} refuses this worker: {}", status.message())]
     Refused {
         /// The coordinator.
         url: String,
         /// What it said.
-        message: String,
+        status: Box<Status>,
     },
     /// The cache folder cannot be used.
     #[error("cannot use the cache folder {path}")]
     Cache {
         /// The folder.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// The cause.
         #[source]
         source: std::io::Error,
+    },
+    /// Another worker uses the cache folder.
+    #[error("another worker uses the cache folder {path}: give each worker one of its own")]
+    CacheInUse {
+        /// The folder.
+        path: PathBuf,
     },
 }
 
@@ -33,12 +64,222 @@ pub enum Error {
 /// With `halt` it relinquishes everything at once. A coordinator that is away is waited for.
 ///
 /// # Errors
-/// The configuration cannot work, or the coordinator refuses the worker when it registers.
+/// The configuration cannot work, or the coordinator refuses the worker.
 pub async fn run(
     config: Config,
     drain: impl Future<Output = ()> + Send,
     halt: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
-    let _ = (config, drain, halt);
+    let blobs = blobs::open(&config.store_url)?;
+    run_with(config, blobs, Arc::new(Dsp), drain, halt).await
+}
+
+/// [`run`] with a store and an engine of the caller's: what tests script.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    config: Config,
+    blobs: Arc<dyn BlobStore>,
+    engine: Arc<dyn Engine>,
+    drain: impl Future<Output = ()> + Send,
+    halt: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
+    config.check()?;
+    let home = Home::open(&config.cache_dir)?;
+    let cache = Cache::open(&home.blobs(), &home.partial(), config.cache_bytes)
+        .map_err(|source| Error::Cache { path: config.cache_dir.clone(), source })?;
+    let link = Link::open(&config)?;
+    let bench = Arc::new(Bench { config, home, cache, blobs, engine, link });
+    let mut worker = Worker { bench, leases: Leases::default(), tasks: JoinSet::new() };
+    let mut drain = pin!(drain);
+    let mut halt = pin!(halt);
+
+    let registered = tokio::select! {
+        registered = worker.register() => registered?,
+        () = &mut drain => return Ok(()),
+        () = &mut halt => return Ok(()),
+    };
+    let told_to_drain = CancellationToken::new();
+    let _beats = worker.beat(registered.heartbeat_seconds, told_to_drain.clone());
+    let end = tokio::select! {
+        refused = worker.lease_tasks(&told_to_drain) => return Err(refused),
+        () = told_to_drain.cancelled() => End::Told,
+        () = &mut drain => End::Asked,
+        () = &mut halt => End::AtOnce,
+    };
+    tracing::info!(running = worker.leases.len(), ?end, "taking no more leases");
+    let grace = worker.bench.config.drain_grace;
+    let out_of_time = async {
+        if end == End::Told {
+            drain.await;
+        }
+        tokio::time::sleep(grace).await;
+    };
+    if end != End::AtOnce {
+        tokio::select! {
+            () = worker.finish_tasks() => {}
+            () = out_of_time => {}
+            () = halt => {}
+        }
+    }
+    worker.leave().await;
     Ok(())
+}
+
+/// Why a worker takes no more leases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// By its coordinator: it has all the time it needs.
+    Told,
+    /// By its own machine: it has the grace period.
+    Asked,
+    /// By its own machine, at once.
+    AtOnce,
+}
+
+struct Worker {
+    bench: Arc<Bench>,
+    leases: Leases,
+    tasks: JoinSet<()>,
+}
+
+/// How long a worker waits for a task in one call, and for the answer beyond that.
+const POLL: Duration = Duration::from_secs(20);
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// How long a leaving worker waits for its renders to notice, and for its coordinator to hear of it. Leases that it could
+/// not give back run out by themselves.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Worker {
+    fn worker_id(&self) -> String {
+        self.bench.home.worker_id.to_string()
+    }
+
+    async fn register(&self) -> Result<RegisterResponse, Error> {
+        let request = RegisterRequest {
+            worker_id: self.worker_id(),
+            name: self.bench.config.name.clone(),
+            slots: i32::try_from(self.bench.config.slots).unwrap_or(i32::MAX),
+            revisions: self.bench.engine.revisions().into_iter().collect(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            request_id: Uuid::new_v4().to_string(),
+        };
+        let link = &self.bench.link;
+        let registered = link
+            .call("register", ANSWER, request, |mut client, request| async move { client.register(request).await })
+            .await;
+        let registered = registered.map_err(|status| Error::Refused {
+            url: self.bench.config.coordinator_url.clone(),
+            status: Box::new(status),
+        })?;
+        tracing::info!(worker.id = %self.bench.home.worker_id, lease_seconds = registered.lease_seconds, "registered");
+        Ok(registered)
+    }
+
+    /// Beats until the handle is dropped.
+    fn beat(&self, every_seconds: f64, told_to_drain: CancellationToken) -> AbortOnDropHandle<()> {
+        let every = Duration::try_from_secs_f64(every_seconds).unwrap_or_default().max(Duration::from_millis(1));
+        let beats = heartbeat(self.bench.link.clone(), self.worker_id(), self.leases.clone(), every, told_to_drain);
+        AbortOnDropHandle::new(tokio::spawn(beats))
+    }
+
+    /// Keeps the slots filled; ends only when the coordinator no longer takes this worker.
+    async fn lease_tasks(&mut self, told_to_drain: &CancellationToken) -> Error {
+        let mut refusals = 0;
+        loop {
+            while let Some(ended) = self.tasks.try_join_next() {
+                log_end(ended);
+            }
+            let free = self.bench.config.slots.saturating_sub(self.tasks.len());
+            if free == 0 {
+                self.tasks.join_next().await.into_iter().for_each(log_end);
+                continue;
+            }
+            match self.lease(free.min(MOST_TASKS_PER_LEASE)).await {
+                Ok(LeaseResponse { assignments, drain }) => {
+                    refusals = 0;
+                    assignments.into_iter().for_each(|assignment| self.start(assignment));
+                    if drain {
+                        told_to_drain.cancel();
+                        // The caller has heard, and drops this.
+                        std::future::pending::<()>().await;
+                    }
+                }
+                Err(status) if status.code() == Code::NotFound => {
+                    tracing::warn!("the coordinator does not know this worker; registering again");
+                    if let Err(refused) = self.register().await {
+                        return refused;
+                    }
+                }
+                Err(status) => {
+                    // A revoked token, a coordinator of another version: running tasks may still end well.
+                    refusals += 1;
+                    tracing::warn!(code = ?status.code(), message = status.message(), "no leases for this worker");
+                    self.bench.link.backoff().sleep(refusals).await;
+                }
+            }
+        }
+    }
+
+    async fn lease(&self, most: usize) -> Result<LeaseResponse, Status> {
+        // One request id for all repetitions: should an answer be lost, the same attempts are handed out again.
+        let request = LeaseRequest {
+            worker_id: self.worker_id(),
+            max_tasks: i32::try_from(most).unwrap_or(i32::MAX),
+            wait_seconds: POLL.as_secs_f64(),
+            request_id: Uuid::new_v4().to_string(),
+        };
+        self.bench
+            .link
+            .call("lease", POLL + ANSWER, request, |mut client, request| async move { client.lease(request).await })
+            .await
+    }
+
+    fn start(&mut self, assignment: Assignment) {
+        let id = LeaseId { task_id: assignment.task_id.clone(), attempt: assignment.attempt };
+        let span =
+            tracing::info_span!("task", job.id = assignment.job_id, task.id = id.task_id, task.attempt = id.attempt);
+        let Some(lease) = self.leases.take(id) else { return };
+        self.tasks.spawn(task::run(Arc::clone(&self.bench), assignment, lease).instrument(span));
+    }
+
+    async fn finish_tasks(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            log_end(ended);
+        }
+    }
+
+    /// Stops what still runs, gives it back and says goodbye.
+    async fn leave(&mut self) {
+        let leases: Vec<LeaseRef> = self.leases.stop_all();
+        if tokio::time::timeout(LEAVE_PATIENCE, self.finish_tasks()).await.is_err() {
+            tracing::warn!("a render does not stop; leaving without it");
+        }
+        let given_back = leases.len();
+        let request = RelinquishRequest {
+            worker_id: self.worker_id(),
+            leases,
+            leaving: true,
+            request_id: Uuid::new_v4().to_string(),
+        };
+        let link = &self.bench.link;
+        let goodbye = link
+            .call("relinquish", ANSWER, request, |mut client, request| async move { client.relinquish(request).await });
+        match tokio::time::timeout(LEAVE_PATIENCE, goodbye).await {
+            Ok(Ok(_)) => tracing::info!(given_back, "left"),
+            Ok(Err(status)) => {
+                tracing::warn!(code = ?status.code(), message = status.message(), "could not say goodbye")
+            }
+            Err(_) => tracing::warn!(given_back, "left without an answer; leases run out by themselves"),
+        }
+    }
+}
+
+fn log_end(ended: Result<(), JoinError>) {
+    if let Err(panic) = ended {
+        // Its lease is no longer extended: it runs out, and the task is tried again.
+        tracing::error!(%panic, "a task of the worker panicked outside its render");
+    }
 }

@@ -1,0 +1,110 @@
+//! What a worker renders with: the DSP, or a script in tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mixdown_dsp::digest::Digest;
+use mixdown_dsp::execute::{self, ExecuteError, Files, Made, Options};
+use mixdown_dsp::plan::{self, Keys, TaskSpec};
+use mixdown_dsp::progress::Monitor;
+use mixdown_dsp::session::{self, ValidSession};
+use mixdown_proto::v1::FailureKind;
+
+use crate::failure::Failure;
+
+/// Turns what the coordinator sends into something that can be run.
+pub trait Engine: Send + Sync + 'static {
+    /// What it can render: revision by name of node or stage.
+    fn revisions(&self) -> BTreeMap<String, u32>;
+
+    /// Reads a task. Blocks for as long as it takes to read 16 MiB of JSON.
+    ///
+    /// # Errors
+    /// The failure of the attempt: the session or the task cannot be read.
+    fn prepare(&self, session_json: &str, task_json: &str) -> Result<Arc<dyn Rendering>, Failure>;
+}
+
+/// An input file that a task reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeededAsset {
+    /// The blob.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+}
+
+/// A task that can be run, once, on a thread of its own.
+pub trait Rendering: Send + Sync {
+    /// The input files that it reads, each once.
+    fn assets(&self) -> Vec<NeededAsset>;
+
+    /// What the monitor's `advance` will add up to.
+    fn work_frames(&self) -> u64;
+
+    /// Seconds of audio that it makes: of every asset decoded, stem rendered, mix and master, kept or not.
+    fn audio_seconds(&self) -> f64;
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// See [`ExecuteError`].
+    fn run(&self, files: &dyn Files, options: Options, monitor: &dyn Monitor) -> Result<Vec<Made>, ExecuteError>;
+}
+
+/// The sound engine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Dsp;
+
+impl Engine for Dsp {
+    fn revisions(&self) -> BTreeMap<String, u32> {
+        plan::revisions()
+    }
+
+    fn prepare(&self, session_json: &str, task_json: &str) -> Result<Arc<dyn Rendering>, Failure> {
+        let session = session::from_json(session_json)
+            .map_err(|faults| Failure::new(FailureKind::BadSession, faults.to_string()))?;
+        let spec: TaskSpec = serde_json::from_str(task_json)
+            .map_err(|error| Failure::new(FailureKind::Internal, format!("cannot read the task: {error}")))?;
+        let keys = Keys::of(&session);
+        Ok(Arc::new(Prepared { session, spec, keys }))
+    }
+}
+
+struct Prepared {
+    session: ValidSession,
+    spec: TaskSpec,
+    keys: Keys,
+}
+
+impl Rendering for Prepared {
+    fn assets(&self) -> Vec<NeededAsset> {
+        let clips = self.spec.render_stems.iter().flat_map(|track| &self.session.tracks[*track].clips);
+        // A lossy asset is read from its decoded artifact, unless this task is the one that decodes it.
+        let lossless = clips.map(|clip| clip.asset).filter(|asset| self.keys.decoded[*asset].is_none());
+        let needed: BTreeSet<usize> = lossless.chain(self.spec.decode.iter().copied()).collect();
+        let facts = needed.into_iter().map(|asset| &self.session.assets[asset].facts);
+        // Two names may stand for the same bytes.
+        let sizes: BTreeMap<Digest, u64> = facts.map(|facts| (facts.digest, facts.size_bytes)).collect();
+        sizes.into_iter().map(|(digest, size_bytes)| NeededAsset { digest, size_bytes }).collect()
+    }
+
+    fn work_frames(&self) -> u64 {
+        let decoded = self.spec.decode.iter().map(|asset| self.session.assets[*asset].facts.frames);
+        let stems = self.spec.render_stems.iter().map(|track| self.session.tracks[*track].stem_frames);
+        let wholes = self.spec.mixes.len() + self.spec.solutions.len() + self.spec.masters.len();
+        decoded.chain(stems).sum::<u64>() + self.session.length_frames * wholes as u64
+    }
+
+    fn audio_seconds(&self) -> f64 {
+        let rate = f64::from(self.session.sample_rate_hz);
+        let assets = self.spec.decode.iter().map(|asset| &self.session.assets[*asset].facts);
+        let decoded: f64 = assets.map(|facts| facts.frames as f64 / f64::from(facts.sample_rate_hz)).sum();
+        let stems = self.spec.render_stems.iter().map(|track| self.session.tracks[*track].stem_frames);
+        let wholes = (self.spec.mixes.len() + self.spec.masters.len()) as u64 * self.session.length_frames;
+        decoded + (stems.sum::<u64>() + wholes) as f64 / rate
+    }
+
+    fn run(&self, files: &dyn Files, options: Options, monitor: &dyn Monitor) -> Result<Vec<Made>, ExecuteError> {
+        execute::execute(&self.session, &self.keys, &self.spec, files, options, monitor)
+    }
+}
