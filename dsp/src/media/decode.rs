@@ -272,22 +272,25 @@ impl Decoder {
         Ok(())
     }
 
+    /// Goes to a frame outside the block, or as near before it as the format allows.
     fn jump(&mut self, frame: u64) -> Result<(), Fault> {
         let reached = match &mut self.source {
             Source::Wav(wav) => {
                 wav.seek(frame)?;
                 Some(frame)
             }
-            Source::Stream(stream) => stream.seek(frame)?,
+            // At the end there is nothing to find.
+            Source::Stream(stream) if stream.is_seekable() && frame < self.probe.frames => stream.seek(frame),
+            Source::Stream(_) if frame >= self.position => return Ok(()),
+            Source::Stream(_) => None,
         };
-        match reached {
-            Some(reached) => self.position = reached,
-            None if frame < self.position => {
+        self.position = match reached {
+            Some(reached) => reached,
+            None => {
                 self.source = Source::open(File::open(&self.path)?, false)?;
-                self.position = 0;
+                0
             }
-            None => return Ok(()),
-        }
+        };
         (self.block_frames, self.block_used) = (0, 0);
         Ok(())
     }

@@ -151,19 +151,26 @@ impl StreamReader {
         &self.probe
     }
 
-    /// Goes near a frame and returns the frame where the next block begins, at or before it. `None`: this stream can
-    /// only be read on from where it stands.
-    pub(super) fn seek(&mut self, frame: u64) -> Result<Option<u64>, Fault> {
-        let target = i64::try_from(frame + self.delay_frames).ok().filter(|_| self.seekable);
-        let Some(target) = target else { return Ok(None) };
-        let to = SeekTo::Timestamp { ts: Timestamp::new(target), track_id: self.track_id };
-        let format = &mut self.format;
-        let reached = contained(|| format.seek(SeekMode::Accurate, to)).map_err(fault)?.actual_ts.get();
+    /// Whether [`Self::seek`] may be used.
+    pub(super) fn is_seekable(&self) -> bool {
+        self.seekable
+    }
+
+    /// Goes near a frame and returns the frame where the next block begins, at or before it. `None`: it cannot, and this
+    /// reader must not be used any more.
+    pub(super) fn seek(&mut self, frame: u64) -> Option<u64> {
+        let target = frame + self.delay_frames;
+        // Symphonia's search in FLAC fails when it steps into the last block: 65535 frames earlier is clear of it.
+        let reached = [target, target.saturating_sub(1 << 16)].into_iter().find_map(|target| {
+            let to = SeekTo::Timestamp { ts: Timestamp::new(i64::try_from(target).ok()?), track_id: self.track_id };
+            let format = &mut self.format;
+            contained(|| format.seek(SeekMode::Accurate, to)).ok().map(|seeked| seeked.actual_ts.get())
+        })?;
         self.decoder.reset();
-        let reached_frame = u64::try_from(reached).unwrap_or(0);
         self.expected_pts = self.expected_pts.map(|_| reached);
-        self.skip_frames = self.delay_frames.saturating_sub(reached_frame);
-        Ok(Some(reached_frame.saturating_sub(self.delay_frames)))
+        let reached = u64::try_from(reached).ok()?;
+        self.skip_frames = self.delay_frames.saturating_sub(reached);
+        Some(reached.saturating_sub(self.delay_frames)).filter(|reached| *reached <= frame)
     }
 
     /// The next packet of the track; `None` at the end of the file.

@@ -1,4 +1,5 @@
 //! Audio files in and out, judged by ffmpeg and flac.
 
+mod asset;
 mod decode;
 mod tools;
