@@ -27,7 +27,8 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 10.0, max = 999.0))]
     pub tempo_bpm: Option<f64>,
-    /// Where the session ends; by default at the end of the last clip plus the longest tail, at most 30 s of it.
+    /// Where the session ends; by default at the end of the last clip plus the longest tail, in whole seconds, at
+    /// most 30.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<Time>,
     /// Attenuation of a mono track at the centre: −3 (default), −4.5 or −6 dB.

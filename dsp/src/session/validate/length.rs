@@ -38,7 +38,7 @@ pub(super) fn lengths(
     }
     let length_frames = match &context.document.end {
         Some(time) => context.frames(time, "/end", report),
-        None => end + tail.min(max_tail),
+        None => end + whole_seconds(tail, rate).min(max_tail),
     };
     // With other faults at hand the clips may be missing because of them.
     if length_frames == 0 && report.0.is_empty() && context.unresolved.is_empty() {
@@ -51,6 +51,12 @@ pub(super) fn lengths(
         report.push("/tracks", "out_of_range", message, format!("at most 24 hours: {max_frames} frames"));
     }
     length_frames
+}
+
+/// A tail rounded up to whole seconds: a small edit to one track, which changes its tail by some frames, then changes the
+/// length of no other mix or print, and they need not be rendered again.
+fn whole_seconds(tail_frames: u64, rate: u32) -> u64 {
+    tail_frames.div_ceil(u64::from(rate)).saturating_mul(u64::from(rate))
 }
 
 /// The longest tail from a strip on.
