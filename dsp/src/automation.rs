@@ -58,6 +58,18 @@ impl Lane {
         self.knots.iter().all(|knot| knot.value == first).then_some(first)
     }
 
+    /// The one value of all of `frames` frames from `frame` on, if the lane does not move there.
+    #[must_use]
+    pub fn constant_over(&self, frame: i64, frames: usize) -> Option<f64> {
+        let after = self.knots.partition_point(|knot| knot.frame as i64 <= frame);
+        let moves = self.knots.get(after).is_some_and(|to| {
+            let from = after.checked_sub(1).map(|last| self.knots[last]);
+            let flat = from.is_none_or(|from| from.curve == Curve::Hold || from.value == to.value);
+            !flat || (to.frame as i64) < frame + frames as i64
+        });
+        (!moves).then(|| self.value_between(after, frame))
+    }
+
     /// The values at consecutive absolute frames from `frame`: each the same bits as [`Self::value_at`].
     pub fn fill(&self, frame: i64, values: &mut [f64]) {
         let mut after = self.knots.partition_point(|knot| knot.frame as i64 <= frame);
@@ -121,6 +133,16 @@ mod tests {
             for (frame, value) in (start..).zip(values) {
                 assert_eq!(value.to_bits(), lane().value_at(frame).to_bits(), "frame {frame} from {start}");
             }
+        }
+    }
+
+    #[test]
+    fn a_stretch_is_constant_exactly_where_the_lane_stands_still() {
+        for (start, frames, value) in [(-9, 19, 1.0), (16, 4, 36.0), (20, 1000, 2.0)] {
+            assert_eq!(lane().constant_over(start, frames), Some(value));
+        }
+        for (start, frames) in [(-9, 20), (10, 2), (15, 1), (16, 5), (19, 2)] {
+            assert_eq!(lane().constant_over(start, frames), None, "{frames} frames from {start}");
         }
     }
 

@@ -17,6 +17,7 @@ pub mod automation;
 pub mod buffer;
 pub mod digest;
 pub mod execute;
+pub mod graph;
 pub mod kernels;
 pub mod loudness;
 pub mod math;

@@ -1,0 +1,118 @@
+//! The gain of clips: their own, and their fades.
+
+use crate::math;
+use crate::session::document::FadeCurve;
+use crate::session::valid::Clip;
+use crate::units::gain_from_db;
+
+/// The gain of a clip over its frames, which count from its start.
+#[derive(Debug, Clone, Copy)]
+pub struct ClipGain {
+    gain: f64,
+    length: u64,
+    fade_in: Option<(u64, FadeCurve)>,
+    fade_out: Option<(u64, FadeCurve)>,
+}
+
+impl ClipGain {
+    /// The gain of `clip`.
+    #[must_use]
+    pub fn new(clip: &Clip) -> Self {
+        let fade = |fade: Option<(u64, FadeCurve)>| fade.filter(|(length, _)| *length > 0);
+        Self {
+            gain: gain_from_db(clip.gain_db),
+            length: clip.length_frames,
+            fade_in: fade(clip.fade_in),
+            fade_out: fade(clip.fade_out),
+        }
+    }
+
+    /// The one gain of all of `frames` frames from `frame` on, if they lie outside both fades.
+    #[must_use]
+    pub fn constant_over(&self, frame: u64, frames: u64) -> Option<f64> {
+        let after_fade_in = self.fade_in.is_none_or(|(length, _)| frame >= length);
+        let before_fade_out = self.fade_out.is_none_or(|(length, _)| frame + frames <= self.length - length);
+        (after_fade_in && before_fade_out).then_some(self.gain)
+    }
+
+    /// The gain at a frame. A fade's t is taken in the middle of the frame, so that a fade-out is exactly the mirror image of a
+    /// fade-in and two linear ones over the same frames sum to 1.
+    #[must_use]
+    pub fn at(&self, frame: u64) -> f64 {
+        let mut gain = self.gain;
+        if let Some((length, curve)) = self.fade_in.filter(|(length, _)| frame < *length) {
+            gain *= fade(curve, (frame as f64 + 0.5) / length as f64);
+        }
+        let left = self.length - frame;
+        if let Some((length, curve)) = self.fade_out.filter(|(length, _)| left <= *length) {
+            gain *= fade(curve, (left as f64 - 0.5) / length as f64);
+        }
+        gain
+    }
+}
+
+/// The gain of a fade-in at t = 0…1.
+fn fade(curve: FadeCurve, t: f64) -> f64 {
+    use core::f64::consts::{FRAC_PI_2, PI};
+    match curve {
+        FadeCurve::Linear => t,
+        FadeCurve::EqualPower => math::sin(t * FRAC_PI_2),
+        FadeCurve::SCurve => (1.0 - math::cos(t * PI)) * 0.5,
+        FadeCurve::Exponential => gain_from_db(60.0 * (t - 1.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clip(fade_in: Option<(u64, FadeCurve)>, fade_out: Option<(u64, FadeCurve)>) -> ClipGain {
+        ClipGain::new(&Clip {
+            asset: 0,
+            at_frames: 0,
+            offset_frames: 0,
+            length_frames: 1000,
+            gain_db: 0.0,
+            fade_in,
+            fade_out,
+        })
+    }
+
+    #[test]
+    fn crossfades_keep_gain_or_power_as_their_curve_says() {
+        for (curve, power) in [(FadeCurve::Linear, false), (FadeCurve::SCurve, false), (FadeCurve::EqualPower, true)] {
+            let (rising, falling) = (clip(Some((100, curve)), None), clip(None, Some((100, curve))));
+            for frame in 0..100 {
+                let (a, b) = (rising.at(frame), falling.at(900 + frame));
+                let sum = if power { a * a + b * b } else { a + b };
+                assert!((sum - 1.0).abs() < 1e-12, "{curve:?} at {frame}: {sum}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fade_out_is_the_mirror_image_of_a_fade_in() {
+        for curve in [FadeCurve::Linear, FadeCurve::EqualPower, FadeCurve::SCurve, FadeCurve::Exponential] {
+            let (rising, falling) = (clip(Some((77, curve)), None), clip(None, Some((77, curve))));
+            assert!((0..1000).all(|frame| rising.at(frame) == falling.at(999 - frame)));
+            assert!((0..76).all(|frame| rising.at(frame) < rising.at(frame + 1)));
+        }
+    }
+
+    #[test]
+    fn an_exponential_fade_spans_sixty_decibels() {
+        let fade = clip(Some((1000, FadeCurve::Exponential)), None);
+        for frame in 0..1000 {
+            let expected_db = -60.0 + 60.0 * (frame as f64 + 0.5) / 1000.0;
+            assert!((crate::units::db_from_gain(fade.at(frame)) - expected_db).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn the_gain_is_constant_exactly_outside_the_fades() {
+        let gain = clip(Some((10, FadeCurve::Linear)), Some((20, FadeCurve::Linear)));
+        assert_eq!(gain.constant_over(9, 10), None);
+        assert_eq!(gain.constant_over(10, 970), Some(1.0));
+        assert_eq!(gain.constant_over(10, 971), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! Where a rendered stream ends up.
+
+use std::path::Path;
+
+use super::error::Error;
+use super::view::View;
+use super::whole::WholeFile;
+use crate::buffer::Buffer;
+use crate::media::pcm::PcmWriter;
+
+/// Writes a stream to a PCM file, without the frames by which it lags and of exactly the length announced.
+pub struct Spool {
+    file: WholeFile,
+    /// `None` once the file is whole.
+    writer: Option<PcmWriter>,
+    block: Buffer,
+    skip: u64,
+    left: u64,
+}
+
+impl Spool {
+    /// A file of `frames` frames of a stream that lags by `lag` frames.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn create(path: &Path, channels: usize, sample_rate_hz: u32, lag: usize, frames: u64) -> Result<Self, Error> {
+        let file = WholeFile::new(path);
+        let writer = PcmWriter::create(file.partial(), channels, sample_rate_hz, frames);
+        let writer = Some(writer.map_err(Error::writing(path))?);
+        let mut spool = Self { file, writer, block: Buffer::new(channels, 0), skip: lag as u64, left: frames };
+        spool.finish_if_full()?;
+        Ok(spool)
+    }
+
+    /// Takes the next frames of the stream. Those after the file's end are dropped.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write(&mut self, block: &Buffer) -> Result<(), Error> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let skipped = self.skip.min(block.frames() as u64);
+        self.skip -= skipped;
+        let count = (block.frames() as u64 - skipped).min(self.left);
+        self.left -= count;
+        let whole = count == block.frames() as u64;
+        if !whole {
+            View::new(block, skipped as usize, count as usize).copy_to(&mut self.block);
+        }
+        let block = if whole { block } else { &self.block };
+        writer.write(block).map_err(Error::writing(self.file.partial()))?;
+        self.finish_if_full()
+    }
+
+    fn finish_if_full(&mut self) -> Result<(), Error> {
+        let Some(writer) = self.writer.take_if(|_| self.left == 0) else { return Ok(()) };
+        writer.finish().map_err(Error::writing(self.file.partial()))?;
+        self.file.complete()
+    }
+}
