@@ -25,6 +25,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// Which coordinator to call, and as whom.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Connection")]
 pub struct Arguments {
     /// The coordinator: http://HOST:PORT, or https://HOST:PORT for TLS.

@@ -14,6 +14,7 @@ pub enum Format {
 
 /// What is logged, and how.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Logging")]
 pub struct Arguments {
     /// What to log: `warn`, `info`, `debug`, or by part: `mixdown_coordinator=debug,warn`.

@@ -42,7 +42,7 @@ use crate::output::Output;
 /// Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 the work failed, 2 bad usage or bad input,
 /// 3 cancelled or timed out, 4 not allowed, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "mixdown", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "mixdown", version, max_term_width = 100)]
 #[command(after_long_help = "Example:\n  mixdown check song.toml\n  mixdown render song.toml --out masters/\n\n  \
     mixdown serve --data farm/ &\n  mixdown submit song.toml --wait --out masters/")]
 struct Cli {

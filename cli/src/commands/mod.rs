@@ -18,32 +18,20 @@ use std::future::Future;
 use crate::errors::{CommandError, Exit};
 use crate::output::Output;
 
-/// What to do.
+/// What to do. What each command is stands at its arguments, and is its help.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Render a session on this machine: no farm, no network.
     Render(render::Arguments),
-    /// Find everything that is wrong with a session.
     Check(check::Arguments),
-    /// Print the JSON Schema of the session document.
     Schema(schema::Arguments),
-    /// Measure loudness, peaks and length of audio files.
     Analyze(analyze::Arguments),
-    /// Run a whole farm in this process: database, coordinator, workers.
     Serve(serve::Arguments),
-    /// Run a coordinator on a PostgreSQL of yours.
     Coordinator(coordinator::Arguments),
-    /// Run a worker.
     Worker(worker::Arguments),
-    /// Hand a session to a farm.
     Submit(submit::Arguments),
-    /// List, show, watch, cancel and retry jobs.
     Jobs(jobs::Arguments),
-    /// List and drain workers.
     Workers(workers::Arguments),
-    /// Create, list and revoke access tokens, directly on the farm's database.
     Tokens(tokens::Arguments),
-    /// Print a completion script for a shell.
     Completions(completions::Arguments),
 }
 

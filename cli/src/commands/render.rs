@@ -32,9 +32,9 @@ const PREFIX: &str = ".mixdown-";
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  mixdown render song.toml --out masters/\n  \
     mixdown render song.toml --out masters/ --mix main --mix instrumental\n\n\
-    For tests, hidden above because they change no bit of the output:\n  \
-    --block-frames N           frames per block, 1 to 65536 (default 512)\n  \
-    --granularity fused|spread everything in one task, or a task per stem, mix and master (default fused)")]
+    Two more flags serve tests; they change no bit of the output:\n  \
+    --block-frames N             frames per block, 1 to 65536; 512 by default\n  \
+    --granularity fused|spread   one task, or one per stem, mix and master; fused by default")]
 pub struct Arguments {
     /// The session file: TOML, or JSON by its extension.
     session: PathBuf,
