@@ -1,12 +1,90 @@
 //! `mixdown worker`
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mixdown_worker::config::host_name;
+use mixdown_worker::{Config, Error};
+
 use crate::errors::{CommandError, Exit};
-/// Run a whole farm in this process: database, coordinator, workers.
+use crate::interrupt::Interrupt;
+use crate::{client, logging, quantity};
+
+/// Run a worker: it leases tasks from a coordinator, renders them and stores what it made.
+///
+/// A worker listens on nothing and holds no database connection. Start as many as there are machines; they may come and
+/// go. SIGTERM or Ctrl-C drains: running tasks end (or are given back after --drain-grace), then the worker leaves. A
+/// second signal gives everything back at once.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
-/// Serves.
+#[command(after_long_help = "Examples:\n  \
+    mixdown worker --coordinator http://farm:7401 --store /mnt/farm/store --cache /var/cache/mixdown\n  \
+    mixdown worker --coordinator https://farm:7401 --store s3://masters/mixdown --cache /var/cache/mixdown --slots 4\n\n\
+    An S3 store takes AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT from the environment.")]
+pub struct Arguments {
+    /// Where blobs lie: a folder, file:///PATH or s3://BUCKET/PREFIX; the same for the whole farm.
+    #[arg(long, value_name = "URL", env = "MIXDOWN_STORE")]
+    store: String,
+    /// Folder of the worker's own, for its cache, scratch and identity. One worker at a time.
+    #[arg(long, value_name = "DIR", env = "MIXDOWN_CACHE")]
+    cache: PathBuf,
+    /// Most bytes of blobs kept in the cache, 20GiB say; running tasks take scratch space on top.
+    #[arg(long, value_name = "SIZE", env = "MIXDOWN_CACHE_BYTES", default_value = "20GiB", value_parser = quantity::bytes)]
+    cache_bytes: u64,
+    /// Tasks run side by side.
+    #[arg(long, value_name = "N", env = "MIXDOWN_SLOTS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    slots: u16,
+    /// Threads that render one task; by default the cores shared between the slots.
+    #[arg(long, value_name = "N", env = "MIXDOWN_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// A name for people; by default the host's.
+    #[arg(long, env = "MIXDOWN_WORKER_NAME")]
+    name: Option<String>,
+    /// How long running tasks may go on once the worker is asked to stop.
+    #[arg(long, value_name = "DURATION", env = "MIXDOWN_DRAIN_GRACE", default_value = "60s", value_parser = quantity::duration)]
+    drain_grace: Duration,
+    #[arg(long, hide = true, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    block_frames: u32,
+    #[command(flatten)]
+    connection: client::Arguments,
+    #[command(flatten)]
+    logging: logging::Arguments,
+}
+
+/// Runs the worker until it is asked to stop or an admin drains it.
 ///
 /// # Errors
-/// What kept the farm from running.
-pub async fn run(_: Arguments) -> Result<(), CommandError> {
-    Err(CommandError::new(Exit::Failed, "internal", "not built yet"))
+/// It cannot start, or the coordinator refuses it.
+pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
+    logging::start(&arguments.logging);
+    let interrupt = Interrupt::listen_while_serving()?;
+    let slots = usize::from(arguments.slots);
+    let config = Config {
+        token: arguments.connection.token,
+        tls_ca: arguments.connection.ca_cert,
+        cache_bytes: arguments.cache_bytes,
+        slots,
+        threads_per_task: arguments.threads.map_or_else(|| threads_per_task(slots), usize::from),
+        block_frames: arguments.block_frames as usize,
+        name: arguments.name.unwrap_or_else(host_name),
+        drain_grace: arguments.drain_grace,
+        ..Config::new(&arguments.connection.coordinator, &arguments.store, &arguments.cache)
+    };
+    mixdown_worker::run(config, interrupt.raised(), interrupt.insisted()).await.map_err(|error| describe(&error))
+}
+
+/// The cores of this machine shared between so many tasks.
+#[must_use]
+pub fn threads_per_task(tasks: usize) -> usize {
+    (std::thread::available_parallelism().map_or(1, usize::from) / tasks.max(1)).max(1)
+}
+
+/// Why a worker could not start.
+#[must_use]
+pub fn describe(error: &Error) -> CommandError {
+    match error {
+        Error::Config(message) => CommandError::new(Exit::BadInput, "bad_config", message),
+        Error::Refused { .. } => CommandError::new(Exit::NotAllowed, "worker_refused", error.to_string())
+            .remedy("give a token of the worker role; `mixdown tokens create --role worker` makes one"),
+        Error::Cache { path, source } => CommandError::io("use the cache folder", path, source),
+    }
 }

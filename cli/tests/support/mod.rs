@@ -80,3 +80,53 @@ pub fn write_sine(path: &Path, hz: f64, peak: f64, seconds: f64, channels: u16) 
     }
     std::fs::write(path, file).unwrap();
 }
+
+/// Writes a session of two tracks, two mixes and three deliverables, and the audio it plays: `song.toml` in `folder`.
+pub fn write_session(folder: &Path) {
+    write_sine(&folder.join("tone.wav"), 440.0, 0.25, 2.0, 1);
+    write_sine(&folder.join("low.wav"), 110.0, 0.25, 2.0, 2);
+    let session = r#"
+version = 1
+sample_rate_hz = 48000
+end = "2s"
+
+[metadata]
+title = "Two tones"
+
+[[tracks]]
+name = "Tone"
+pan = -0.5
+clips = [{ file = "tone.wav" }]
+
+[[tracks]]
+name = "Low"
+fader_db = -3.0
+clips = [{ file = "low.wav" }]
+
+[[mixes]]
+name = "main"
+
+[[mixes]]
+name = "instrumental"
+mute = ["Tone"]
+
+[[deliverables]]
+name = "song"
+mix = "main"
+format = "wav"
+depth = "24"
+
+[[deliverables]]
+name = "song"
+mix = "main"
+format = "flac"
+depth = "16"
+
+[[deliverables]]
+name = "instrumental"
+mix = "instrumental"
+format = "wav"
+depth = "32f"
+"#;
+    std::fs::write(folder.join("song.toml"), session).unwrap();
+}
