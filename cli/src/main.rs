@@ -25,6 +25,7 @@ mod result;
 mod tables;
 mod upload;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -62,9 +63,16 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let output = Output { json: cli.json, records: false };
-    match commands::run(cli.command, output) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, output),
+    // Nothing of the command's state is looked at after a panic.
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| commands::run(cli.command, output)));
+    match ran {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => fail(&error, output),
+        Err(_) => {
+            let error = CommandError::new(Exit::Failed, "internal", "a fault of this program, told above, ended it")
+                .remedy("report it, with the session if there is one");
+            fail(&error, output)
+        }
     }
 }
 

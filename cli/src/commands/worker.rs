@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mixdown_worker::blobs::OpenError;
 use mixdown_worker::config::host_name;
 use mixdown_worker::{Config, Error};
 
@@ -85,6 +86,15 @@ pub fn describe(error: &Error) -> CommandError {
         Error::Config(message) => CommandError::new(Exit::BadInput, "bad_config", message),
         Error::Refused { .. } => CommandError::new(Exit::NotAllowed, "worker_refused", error.to_string())
             .remedy("give a token of the worker role; `mixdown tokens create --role worker` makes one"),
+        Error::Store(open @ OpenError::Unknown { .. }) => {
+            CommandError::new(Exit::BadInput, "bad_url", open.to_string())
+                .remedy("give the store that the coordinator uses")
+        }
+        Error::Store(open) => CommandError::new(Exit::Failed, "store_unreachable", open.to_string())
+            .because(open)
+            .remedy("check the store's address and credentials; it is the one that the coordinator uses"),
+        Error::CacheInUse { .. } => CommandError::new(Exit::BadInput, "cache_in_use", error.to_string())
+            .remedy("name another folder with --cache"),
         Error::Cache { path, source } => CommandError::io("use the cache folder", path, source),
     }
 }
