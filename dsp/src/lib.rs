@@ -10,11 +10,12 @@
 //! session                document, validate, digest
 //! nodes    loudness   media
 //! kernels                slices in, slices out
-//! node · automation · buffer · units · math · digest
+//! node · control · automation · buffer · units · math · digest
 //! ```
 
 pub mod automation;
 pub mod buffer;
+pub mod control;
 pub mod digest;
 pub mod execute;
 pub mod graph;

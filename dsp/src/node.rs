@@ -97,23 +97,3 @@ pub trait Node: Send {
         false
     }
 }
-
-/// `sample`, or 0 in place of NaN and infinity: with this at its output a node never passes them on.
-#[must_use]
-#[inline]
-pub fn finite(sample: f32) -> f32 {
-    if sample.abs() <= f32::MAX { sample } else { 0.0 }
-}
-
-/// Sets every parameter whose lane never moves to its one value, and gives back the lanes that do move: a constant lane
-/// and a plain parameter are built into the same node.
-pub fn moving_lanes(parameters: &mut impl Parameters, lanes: &[ParameterLane]) -> Vec<ParameterLane> {
-    let mut moving = Vec::new();
-    for lane in lanes {
-        match lane.lane.constant_value() {
-            Some(value) => parameters.set(lane.parameter, value),
-            None => moving.push(lane.clone()),
-        }
-    }
-    moving
-}

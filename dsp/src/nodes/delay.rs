@@ -6,8 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::range_fault;
+use crate::control::{Interpolate, Moving, Run, Runs, TIDY_FRAMES, between, finite, moving_lanes, set_lanes};
+use crate::kernels::delay_line::DelayLine;
+use crate::kernels::lanes::Lanes;
+use crate::kernels::one_pole::{self, OnePole};
 use crate::math;
-use crate::node::{LN_120_DB, Node, ParameterLane, Parameters, Prepare};
+use crate::node::{Block, CONTROL_FRAMES, LN_120_DB, Node, ParameterLane, Parameters, Prepare};
 use crate::units::frames_from_ms;
 
 /// A delay with feedback, filters in the loop and ping-pong. On a bus, `mix` is 1.
@@ -72,7 +76,139 @@ impl Delay {
     /// The node, ready to process.
     #[must_use]
     pub fn build(&self, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
-        let _ = (prepare, lanes);
-        unimplemented!("nodes agent")
+        let mut delay = self.clone();
+        let moving = moving_lanes(&mut delay, lanes);
+        let sample_rate_hz = f64::from(prepare.sample_rate_hz);
+        match self.channels_out(prepare.channels) {
+            1 => Box::new(DelayNode::<1>::new(delay, sample_rate_hz, prepare, moving)),
+            2 => Box::new(DelayNode::<2>::new(delay, sample_rate_hz, prepare, moving)),
+            channels => panic!("a delay has one or two channels, not {channels}"),
+        }
+    }
+}
+
+/// A line, then both cuts, then out and back into the line: the cuts shape every echo, the first one once.
+struct DelayNode<const C: usize> {
+    delay: Delay,
+    channels_in: usize,
+    settings: Moving<Settings>,
+    sample_rate_hz: f64,
+    lanes: Vec<ParameterLane>,
+    line: DelayLine<[f32; C]>,
+    high_cut: OnePole<C>,
+    low_cut: OnePole<C>,
+    /// Frames of exact silence in a row that went into the line, up to its length.
+    quiet_frames: usize,
+}
+
+/// The parameters as the loop uses them; interpolated as they are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Settings {
+    feedback: f64,
+    high_cut: f64,
+    low_cut: f64,
+    mix: f64,
+}
+
+impl Settings {
+    fn of(delay: &Delay, sample_rate_hz: f64) -> Self {
+        Self {
+            feedback: delay.feedback,
+            high_cut: one_pole::coefficient(delay.high_cut_hz, sample_rate_hz),
+            low_cut: one_pole::coefficient(delay.low_cut_hz, sample_rate_hz),
+            mix: delay.mix,
+        }
+    }
+}
+
+impl Interpolate for Settings {
+    #[inline(always)]
+    fn interpolated(&self, to: &Self, t: f64) -> Self {
+        Self {
+            feedback: between(self.feedback, to.feedback, t),
+            high_cut: between(self.high_cut, to.high_cut, t),
+            low_cut: between(self.low_cut, to.low_cut, t),
+            mix: between(self.mix, to.mix, t),
+        }
+    }
+}
+
+impl<const C: usize> DelayNode<C> {
+    fn new(delay: Delay, sample_rate_hz: f64, prepare: Prepare, lanes: Vec<ParameterLane>) -> Self {
+        // Never shorter than a run, which is read before it is written.
+        let length = frames_from_ms(delay.time_ms, prepare.sample_rate_hz).max(CONTROL_FRAMES);
+        Self {
+            channels_in: prepare.channels,
+            settings: Moving::still(Settings::of(&delay, sample_rate_hz)),
+            sample_rate_hz,
+            lanes,
+            line: DelayLine::new(length, [0.0; C]),
+            high_cut: OnePole::ZERO,
+            low_cut: OnePole::ZERO,
+            quiet_frames: length,
+            delay,
+        }
+    }
+
+    fn process_run(&mut self, block: &mut Block<'_>, run: Run) {
+        if run.frame.rem_euclid(TIDY_FRAMES) == 0 {
+            self.high_cut = self.high_cut.without_dust();
+            self.low_cut = self.low_cut.without_dust();
+        }
+        if !self.lanes.is_empty() {
+            let Self { delay, lanes, sample_rate_hz, .. } = self;
+            self.settings.seek(run.frame, |frame| {
+                set_lanes(delay, lanes, frame);
+                Settings::of(delay, *sample_rate_hz)
+            });
+        }
+        let mut oldest = [[0.0f32; C]; CONTROL_FRAMES];
+        let mut newest = oldest;
+        self.line.read(&mut oldest[..run.frames]);
+        for index in 0..run.frames {
+            let Settings { feedback, high_cut, low_cut, mix } = self.settings.at(run.frame + index as i64);
+            let echo = self.high_cut.low_pass(high_cut, Lanes(oldest[index].map(f64::from)));
+            let echo = echo - self.low_cut.low_pass(low_cut, echo);
+            let dry: Lanes<C> = Lanes(core::array::from_fn(|lane| {
+                let from = lane.min(self.channels_in - 1);
+                f64::from(finite(block.audio.channel(from)[run.start + index]))
+            }));
+            let into_line = if self.delay.ping_pong { ping_pong(dry, echo * feedback) } else { dry + echo * feedback };
+            newest[index] = into_line.without_dust().0.map(|value| finite(value as f32));
+            let out = dry * (1.0 - mix) + echo * mix;
+            for lane in 0..C {
+                block.audio.channel_mut(lane)[run.start + index] = finite(out.0[lane] as f32);
+            }
+        }
+        self.line.write(&newest[..run.frames]);
+        let silent = newest[..run.frames].iter().rev().take_while(|frame| **frame == [0.0; C]).count();
+        self.quiet_frames =
+            if silent == run.frames { (self.quiet_frames + silent).min(self.line.length()) } else { silent };
+    }
+}
+
+/// The mean of the channels goes to the left line, what comes out of each line to the other one.
+#[inline(always)]
+fn ping_pong<const C: usize>(dry: Lanes<C>, echo: Lanes<C>) -> Lanes<C> {
+    let mean = dry.0.iter().sum::<f64>() / C as f64;
+    Lanes(core::array::from_fn(|lane| echo.0[C - 1 - lane] + if lane == 0 { mean } else { 0.0 }))
+}
+
+impl<const C: usize> Node for DelayNode<C> {
+    fn process(&mut self, block: &mut Block<'_>) {
+        for run in Runs::<CONTROL_FRAMES>::of(block.frame, block.audio.frames()) {
+            self.process_run(block, run);
+        }
+    }
+
+    fn reset(&mut self) {
+        self.line.reset();
+        self.high_cut = OnePole::ZERO;
+        self.low_cut = OnePole::ZERO;
+        self.quiet_frames = self.line.length();
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.quiet_frames == self.line.length() && self.high_cut == OnePole::ZERO && self.low_cut == OnePole::ZERO
     }
 }

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Block, Node, ParameterLane, Parameters, Prepare, finite, moving_lanes};
+use crate::control::{finite, moving_lanes};
+use crate::node::{Block, Node, ParameterLane, Parameters, Prepare};
 use crate::units::gain_from_db;
 
 /// Gain and polarity: y = ±10^(gain/20)·x.

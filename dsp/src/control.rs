@@ -1,0 +1,142 @@
+//! What nodes share in keeping their contract: the absolute grid of frames, parameters that move along it, clean samples.
+
+use crate::node::{CONTROL_FRAMES, ParameterLane, Parameters};
+
+/// At absolute frames that are multiples of this, nodes clear states that have decayed to nothing.
+pub const TIDY_FRAMES: i64 = 64;
+
+/// `sample`, or 0 in place of NaN and infinity: with this at its output a node never passes them on.
+#[must_use]
+#[inline]
+pub fn finite(sample: f32) -> f32 {
+    if sample.abs() <= f32::MAX { sample } else { 0.0 }
+}
+
+/// How many frames at the end of a channel are exactly 0.
+#[must_use]
+pub fn trailing_silence(channel: &[f32]) -> usize {
+    channel.iter().rev().take_while(|sample| **sample == 0.0).count()
+}
+
+/// Sets every parameter whose lane never moves to its one value, and gives back the lanes that do move: a constant lane
+/// and a plain parameter are built into the same node.
+pub fn moving_lanes(parameters: &mut impl Parameters, lanes: &[ParameterLane]) -> Vec<ParameterLane> {
+    let mut moving = Vec::new();
+    for lane in lanes {
+        match lane.lane.constant_value() {
+            Some(value) => parameters.set(lane.parameter, value),
+            None => moving.push(lane.clone()),
+        }
+    }
+    moving
+}
+
+/// A stretch of a block that no multiple of the grid cuts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Absolute frame of its start.
+    pub frame: i64,
+    /// Where in the block it starts.
+    pub start: usize,
+    /// Its length, at most the grid's.
+    pub frames: usize,
+    /// Whether its start is a multiple of the grid: here states may be tidied, for every way of cutting blocks comes by.
+    pub starts_on_grid: bool,
+}
+
+impl Run {
+    /// Its place in the block.
+    #[must_use]
+    pub fn range(&self) -> core::ops::Range<usize> {
+        self.start..self.start + self.frames
+    }
+}
+
+/// The runs of a block, cut at the absolute frames that are multiples of `GRID`.
+#[derive(Debug, Clone)]
+pub struct Runs<const GRID: usize> {
+    frame: i64,
+    start: usize,
+    end: usize,
+}
+
+impl<const GRID: usize> Runs<GRID> {
+    /// The runs of a block of `frames` that starts at absolute `frame`.
+    #[must_use]
+    pub fn of(frame: i64, frames: usize) -> Self {
+        Self { frame, start: 0, end: frames }
+    }
+}
+
+impl<const GRID: usize> Iterator for Runs<GRID> {
+    type Item = Run;
+
+    fn next(&mut self) -> Option<Run> {
+        let phase = self.frame.rem_euclid(GRID as i64) as usize;
+        let frames = (GRID - phase).min(self.end - self.start);
+        if frames == 0 {
+            return None;
+        }
+        let run = Run { frame: self.frame, start: self.start, frames, starts_on_grid: phase == 0 };
+        self.frame += frames as i64;
+        self.start += frames;
+        Some(run)
+    }
+}
+
+/// Settings that may be mixed.
+pub trait Interpolate: Copy {
+    /// The settings at `t` (0 to 1) of the way from `self` to `to`.
+    fn interpolated(&self, to: &Self, t: f64) -> Self;
+}
+
+/// `t` of the way from one number to another.
+#[must_use]
+#[inline(always)]
+pub fn between(from: f64, to: f64, t: f64) -> f64 {
+    from + (to - from) * t
+}
+
+/// Sets automated parameters to their values at a frame.
+pub fn set_lanes(parameters: &mut impl Parameters, lanes: &[ParameterLane], frame: i64) {
+    for lane in lanes {
+        parameters.set(lane.parameter, lane.lane.value_at(frame));
+    }
+}
+
+/// Settings that are computed at multiples of [`CONTROL_FRAMES`] and go straight from one to the next.
+#[derive(Debug, Clone)]
+pub struct Moving<S> {
+    from: S,
+    to: S,
+    /// The frame of `from`; none while nothing has moved.
+    grid_frame: Option<i64>,
+}
+
+impl<S: Interpolate> Moving<S> {
+    /// Settings that stay as they are until [`Self::seek`] is called.
+    pub fn still(settings: S) -> Self {
+        Self { from: settings, to: settings, grid_frame: None }
+    }
+
+    /// Makes the settings ready for the frames from `frame` to the end of its grid cell; `compute` gives them at a frame.
+    pub fn seek(&mut self, frame: i64, mut compute: impl FnMut(i64) -> S) {
+        let grid = CONTROL_FRAMES as i64;
+        let before = frame - frame.rem_euclid(grid);
+        if self.grid_frame != Some(before) {
+            self.from = if self.grid_frame == Some(before - grid) { self.to } else { compute(before) };
+            self.to = compute(before + grid);
+            self.grid_frame = Some(before);
+        }
+    }
+
+    /// The settings at a frame of the cell last sought.
+    #[inline(always)]
+    pub fn at(&self, frame: i64) -> S {
+        if self.grid_frame.is_none() {
+            return self.from;
+        }
+        let phase = frame.rem_euclid(CONTROL_FRAMES as i64);
+        self.from.interpolated(&self.to, phase as f64 * (1.0 / CONTROL_FRAMES as f64))
+    }
+}

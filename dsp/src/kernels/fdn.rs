@@ -1,0 +1,292 @@
+//! The two halves of an algorithmic reverb: diffusers, and the feedback delay network they feed.
+//!
+//! *References*: J.-M. Jot, A. Chaigne, "Digital delay networks for designing artificial reverberators", AES 90, 1991,
+//! for decay by line gains; G. Luff, "Let's write a reverb", 2021, for Hadamard diffusers before a Householder loop.
+
+use core::f64::consts::FRAC_1_SQRT_2;
+
+use super::delay_line::DelayLine;
+use super::lanes::{Lanes, without_dust};
+use super::one_pole::{self, OnePole};
+use crate::math;
+
+/// Lines of the feedback network.
+pub const LINES: usize = 16;
+
+/// Channels of the diffusers.
+pub const CHANNELS: usize = 8;
+
+/// Diffusers in series.
+const STAGES: usize = 4;
+
+/// The most frames processed at once; no line is shorter.
+pub const RUN_FRAMES: usize = 16;
+
+/// Above the high corner sound decays in this share of the time, as in air.
+const HIGH_DECAY: f64 = 0.5;
+
+/// Below the low corner sound decays in this share of the time.
+const LOW_DECAY: f64 = 0.7;
+
+/// Delays of the diffusers in ms at size ½, stage by stage: each channel lies somewhere else in its eighth of a range that
+/// doubles from stage to stage.
+const DIFFUSER_MS: [[f64; CHANNELS]; STAGES] = [
+    [1.07, 1.83, 2.49, 3.31, 3.97, 4.85, 5.41, 6.29],
+    [1.61, 3.37, 4.19, 6.07, 7.03, 8.63, 9.77, 11.93],
+    [2.41, 5.03, 7.57, 9.29, 12.11, 14.83, 17.05, 19.21],
+    [3.29, 8.11, 12.47, 17.63, 21.01, 26.39, 30.07, 35.83],
+];
+
+/// Channels turned upside down after each stage, a bit each, and how far the channels then rotate: so that no path
+/// through the stages repeats another.
+const TURNED: [u8; STAGES] = [0b0110_0101, 0b0001_1011, 0b1010_0110, 0b0101_1100];
+const ROTATED: [usize; STAGES] = [3, 5, 1, 6];
+
+/// Echoes multiply: four times eight delays, mixed by Hadamard matrices, make one click some thousand.
+pub struct Diffuser {
+    lines: [[DelayLine<f32>; CHANNELS]; STAGES],
+}
+
+impl Diffuser {
+    /// Diffusers for a room of `scale` (1 is a middle-sized one).
+    #[must_use]
+    pub fn new(scale: f64, sample_rate_hz: f64) -> Self {
+        let line = |ms: f64| {
+            let frames = (ms * scale * 0.001 * sample_rate_hz) as usize;
+            DelayLine::new(frames.max(RUN_FRAMES), 0.0)
+        };
+        Self { lines: DIFFUSER_MS.map(|stage| stage.map(line)) }
+    }
+
+    /// The longest way through, in frames.
+    #[must_use]
+    pub fn longest_frames(&self) -> usize {
+        self.lines.iter().map(|stage| stage.iter().map(DelayLine::length).max().unwrap_or(0)).sum()
+    }
+
+    /// Diffuses up to [`RUN_FRAMES`] frames in place.
+    pub fn run(&mut self, frames: &mut [[f64; CHANNELS]]) {
+        let mut oldest = [0.0f32; RUN_FRAMES];
+        let mut newest = [0.0f32; RUN_FRAMES];
+        for (stage, lines) in self.lines.iter_mut().enumerate() {
+            for (channel, line) in lines.iter_mut().enumerate() {
+                line.read(&mut oldest[..frames.len()]);
+                for ((frame, old), new) in frames.iter_mut().zip(&oldest).zip(&mut newest) {
+                    *new = without_dust(frame[channel]) as f32;
+                    frame[channel] = f64::from(*old);
+                }
+                line.write(&newest[..frames.len()]);
+            }
+            for frame in frames.iter_mut() {
+                hadamard(frame);
+                for (channel, value) in frame.iter_mut().enumerate() {
+                    if TURNED[stage] >> channel & 1 == 1 {
+                        *value = -*value;
+                    }
+                }
+                frame.rotate_left(ROTATED[stage]);
+            }
+        }
+    }
+
+    /// Makes all lines silent.
+    pub fn reset(&mut self) {
+        self.lines.iter_mut().flatten().for_each(DelayLine::reset);
+    }
+}
+
+/// The orthonormal Hadamard matrix of order 8, by the fast transform.
+#[inline(always)]
+fn hadamard(values: &mut [f64; CHANNELS]) {
+    for half in [1, 2, 4] {
+        for start in (0..CHANNELS).step_by(2 * half) {
+            for index in start..start + half {
+                let (a, b) = (values[index], values[index + half]);
+                values[index] = a + b;
+                values[index + half] = a - b;
+            }
+        }
+    }
+    for value in values {
+        *value *= FRAC_1_SQRT_2 / 2.0;
+    }
+}
+
+/// Corner coefficients of the absorption, see [`one_pole::coefficient`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Absorption {
+    /// Corner above which sound decays faster.
+    pub high: f64,
+    /// Corner below which sound decays faster.
+    pub low: f64,
+}
+
+impl Absorption {
+    /// Absorption above and below two corners in Hz.
+    #[must_use]
+    pub fn new(high_hz: f64, low_hz: f64, sample_rate_hz: f64) -> Self {
+        let coefficient = |hz| one_pole::coefficient(hz, sample_rate_hz);
+        Self { high: coefficient(high_hz), low: coefficient(low_hz) }
+    }
+}
+
+/// Sixteen delay lines that feed one another through a Householder matrix, which keeps all energy; what decays, decays
+/// by the gain of each line: 10^(−3·m/(fs·RT60)) for a line of m frames, so that all decay alike.
+pub struct Network {
+    lines: Vec<DelayLine<f32>>,
+    gains: [f64; LINES],
+    /// Gain above the high corner and below the low one, relative to `gains`.
+    high_gains: [f64; LINES],
+    low_gains: [f64; LINES],
+    high: OnePole<LINES>,
+    low: OnePole<LINES>,
+    /// Frames in a row in which nothing but 0 went into the lines, up to the longest line.
+    quiet_frames: usize,
+}
+
+impl Network {
+    /// A network whose lines are about `shortest_ms` to `longest_ms` long (prime numbers of frames, so that no two share
+    /// an echo) and whose sound falls by 60 dB in `decay_s`.
+    ///
+    /// The lines together are at least 0.15·RT60 long, however small the room: fewer modes would ring apart.
+    #[must_use]
+    pub fn new(shortest_ms: f64, longest_ms: f64, decay_s: f64, sample_rate_hz: f64) -> Self {
+        let ratio = longest_ms / shortest_ms;
+        let share = |line: usize| math::powf(ratio, line as f64 / (LINES - 1) as f64);
+        let total_s: f64 = (0..LINES).map(|line| share(line) * shortest_ms * 0.001).sum();
+        let stretch = (0.15 * decay_s / total_s).max(1.0);
+        let mut lengths: Vec<usize> = Vec::with_capacity(LINES);
+        for line in 0..LINES {
+            let wanted = (share(line) * shortest_ms * stretch * 0.001 * sample_rate_hz) as usize;
+            let after = lengths.last().map_or(RUN_FRAMES, |last| last + 1);
+            lengths.push(next_prime(wanted.max(after)));
+        }
+        let falling = |frames: usize, seconds: f64| math::powf(10.0, -3.0 * frames as f64 / (sample_rate_hz * seconds));
+        let relative = |frames, share| falling(frames, decay_s * share) / falling(frames, decay_s);
+        Self {
+            gains: core::array::from_fn(|line| falling(lengths[line], decay_s)),
+            high_gains: core::array::from_fn(|line| relative(lengths[line], HIGH_DECAY)),
+            low_gains: core::array::from_fn(|line| relative(lengths[line], LOW_DECAY)),
+            quiet_frames: lengths[LINES - 1],
+            lines: lengths.into_iter().map(|frames| DelayLine::new(frames, 0.0)).collect(),
+            high: OnePole::ZERO,
+            low: OnePole::ZERO,
+        }
+    }
+
+    /// The energy of one output over that of white noise fed to all channels, before absorption.
+    #[must_use]
+    pub fn energy(&self) -> f64 {
+        let per_round = self.gains.iter().map(|gain| gain * gain).sum::<f64>() / LINES as f64;
+        per_round / (1.0 - per_round)
+    }
+
+    /// Feeds up to [`RUN_FRAMES`] frames of the diffusers to the lines and writes what leaves them, left and right.
+    pub fn run(
+        &mut self,
+        diffused: &[[f64; CHANNELS]],
+        absorption: impl Fn(usize) -> Absorption,
+        out: &mut [Lanes<2>],
+    ) {
+        let mut rows = [[0.0f64; LINES]; RUN_FRAMES];
+        let mut samples = [0.0f32; RUN_FRAMES];
+        let samples = &mut samples[..diffused.len()];
+        let rows = &mut rows[..diffused.len()];
+        for (line, delay) in self.lines.iter().enumerate() {
+            delay.read(samples);
+            for (row, sample) in rows.iter_mut().zip(samples.iter()) {
+                row[line] = f64::from(*sample);
+            }
+        }
+        for (index, ((row, diffused), out)) in rows.iter_mut().zip(diffused).zip(out).enumerate() {
+            let Absorption { high, low } = absorption(index);
+            let below_high = self.high.low_pass(high, Lanes(*row));
+            let mut decayed = [0.0; LINES];
+            for line in 0..LINES {
+                let damped = below_high.0[line] + self.high_gains[line] * (row[line] - below_high.0[line]);
+                decayed[line] = self.gains[line] * damped;
+            }
+            let below_low = self.low.low_pass(low, Lanes(decayed));
+            for line in 0..LINES {
+                decayed[line] = decayed[line] - (1.0 - self.low_gains[line]) * below_low.0[line];
+            }
+            let [mut left, mut right, mut sum] = [0.0; 3];
+            for line in 0..LINES {
+                sum += decayed[line];
+                // Signs that are orthogonal to each other and to the sum: left and right are uncorrelated.
+                left += if line & 1 == 0 { decayed[line] } else { -decayed[line] };
+                right += if line & 2 == 0 { decayed[line] } else { -decayed[line] };
+            }
+            *out = Lanes([left, right]);
+            let share = sum * (2.0 / LINES as f64);
+            for line in 0..LINES {
+                let fed = diffused[line % CHANNELS] * if line < CHANNELS { FRAC_1_SQRT_2 } else { -FRAC_1_SQRT_2 };
+                row[line] = without_dust(decayed[line] - share + fed);
+            }
+        }
+        for (line, delay) in self.lines.iter_mut().enumerate() {
+            for (row, sample) in rows.iter().zip(samples.iter_mut()) {
+                *sample = row[line] as f32;
+            }
+            delay.write(samples);
+        }
+        let silent = rows.iter().rev().take_while(|row| **row == [0.0; LINES]).count();
+        let longest = self.lines[LINES - 1].length();
+        self.quiet_frames = if silent == rows.len() { (self.quiet_frames + silent).min(longest) } else { silent };
+    }
+
+    /// Clears filter states that have decayed to nothing; to be called at absolute frames.
+    pub fn tidy(&mut self) {
+        self.high = self.high.without_dust();
+        self.low = self.low.without_dust();
+    }
+
+    /// Whether nothing is left to sound.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.quiet_frames == self.lines[LINES - 1].length() && self.high == OnePole::ZERO && self.low == OnePole::ZERO
+    }
+
+    /// Makes the network silent.
+    pub fn reset(&mut self) {
+        self.lines.iter_mut().for_each(DelayLine::reset);
+        self.high = OnePole::ZERO;
+        self.low = OnePole::ZERO;
+        self.quiet_frames = self.lines[LINES - 1].length();
+    }
+}
+
+/// The least prime number from `from` on.
+fn next_prime(from: usize) -> usize {
+    let is_prime = |n: usize| n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0);
+    (from..).find(|&n| is_prime(n)).expect("because there are always more primes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hadamard_keeps_energy_and_undoes_itself() {
+        let values: [f64; CHANNELS] = core::array::from_fn(|index| (index * index) as f64 - 7.0);
+        let energy = |values: &[f64; CHANNELS]| values.iter().map(|value| value * value).sum::<f64>();
+        let mut twice = values;
+        hadamard(&mut twice);
+        assert!((energy(&twice) / energy(&values) - 1.0).abs() < 1e-14);
+        hadamard(&mut twice);
+        for (value, back) in values.iter().zip(twice) {
+            assert!((value - back).abs() < 1e-13);
+        }
+    }
+
+    #[test]
+    fn lines_have_prime_lengths_that_together_suffice_for_the_modes() {
+        for (sample_rate_hz, decay_s) in [(44100.0, 0.1), (48000.0, 1.8), (192000.0, 20.0)] {
+            let network = Network::new(18.0, 45.0, decay_s, sample_rate_hz);
+            let lengths: Vec<usize> = network.lines.iter().map(DelayLine::length).collect();
+            assert!(lengths.windows(2).all(|pair| pair[0] < pair[1]), "{lengths:?}");
+            assert!(lengths.iter().all(|&length| next_prime(length) == length), "{lengths:?}");
+            assert!(lengths.iter().sum::<usize>() as f64 >= 0.15 * decay_s * sample_rate_hz, "{lengths:?}");
+        }
+    }
+}

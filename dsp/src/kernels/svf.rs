@@ -1,0 +1,128 @@
+//! Second-order sections in state-variable form.
+//!
+//! The trapezoidal state-variable filter of V. Zavalishin, "The Art of VA Filter Design", and A. Simper, "Solving the
+//! continuous SVF equations using trapezoidal integration and equivalent currents", 2013, with its products gathered:
+//!
+//! ```text
+//! v = x − s2      y = direct·x + from_s1·s1 + from_s2·s2      s1 ← hold·s1 + turn·v      s2 ← s2 + turn·s1 + take·v
+//! Where a1 = 1/(1 + g(g + k)), a2 = g·a1, a3 = g·a2;  hold = 2·a1 − 1, turn = 2·a2, take = 2·a3.
+//! ```
+//!
+//! The matrix that carries (s1, s2) on never lengthens them: it is the Cayley transform of a dissipative system. So does
+//! no mean of two such matrices, and coefficients may be interpolated linearly without a thought of stability.
+
+use super::eq_design::Section;
+use super::lanes::Lanes;
+
+/// Coefficients of one section.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Coefficients {
+    hold: f64,
+    turn: f64,
+    take: f64,
+    direct: f64,
+    from_s1: f64,
+    from_s2: f64,
+}
+
+impl Coefficients {
+    /// A section that hands on what it gets; its state follows with the poles given.
+    #[must_use]
+    pub fn passthrough(section: &Section) -> Self {
+        Self { direct: 1.0, from_s1: 0.0, from_s2: 0.0, ..Self::from(section) }
+    }
+
+    /// The coefficients at `t` (0 to 1) of the way from `self` to `to`.
+    #[must_use]
+    #[inline(always)]
+    pub fn interpolated(&self, to: &Self, t: f64) -> Self {
+        let between = |from: f64, to: f64| from + (to - from) * t;
+        Self {
+            hold: between(self.hold, to.hold),
+            turn: between(self.turn, to.turn),
+            take: between(self.take, to.take),
+            direct: between(self.direct, to.direct),
+            from_s1: between(self.from_s1, to.from_s1),
+            from_s2: between(self.from_s2, to.from_s2),
+        }
+    }
+}
+
+impl From<&Section> for Coefficients {
+    fn from(section: &Section) -> Self {
+        let Section { g, k, low, band, high } = *section;
+        let a1 = 1.0 / (1.0 + g * (g + k));
+        let a2 = g * a1;
+        let a3 = g * a2;
+        let (m0, m1, m2) = (high, band - k * high, low - high);
+        Self {
+            hold: 2.0 * a1 - 1.0,
+            turn: 2.0 * a2,
+            take: 2.0 * a3,
+            direct: m0 + m1 * a2 + m2 * a3,
+            from_s1: m1 * a1 + m2 * a2,
+            from_s2: m2 * (1.0 - a3) - m1 * a2,
+        }
+    }
+}
+
+/// The state of one section in `C` channels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct State<const C: usize> {
+    s1: Lanes<C>,
+    s2: Lanes<C>,
+}
+
+impl<const C: usize> State<C> {
+    /// The state of silence.
+    pub const ZERO: Self = Self { s1: Lanes::ZERO, s2: Lanes::ZERO };
+
+    /// The state with what has decayed to nothing removed.
+    #[must_use]
+    pub fn without_dust(self) -> Self {
+        Self { s1: self.s1.without_dust(), s2: self.s2.without_dust() }
+    }
+
+    #[inline(always)]
+    fn tick(&mut self, c: &Coefficients, x: Lanes<C>) -> Lanes<C> {
+        let v = x - self.s2;
+        let y = x * c.direct + (self.s1 * c.from_s1 + self.s2 * c.from_s2);
+        let s1 = self.s1 * c.hold + v * c.turn;
+        self.s2 = (self.s2 + self.s1 * c.turn) + v * c.take;
+        self.s1 = s1;
+        y
+    }
+}
+
+/// Runs `N` sections in series over `signal`, in place. All states stay in registers: sample `n` of one section overlaps
+/// sample `n + 1` of the section before.
+pub fn run<const C: usize, const N: usize>(
+    coefficients: &[Coefficients; N],
+    states: &mut [State<C>; N],
+    signal: &mut [Lanes<C>],
+) {
+    let coefficients = *coefficients;
+    let mut local = *states;
+    for frame in signal {
+        let mut x = *frame;
+        for (state, coefficients) in local.iter_mut().zip(&coefficients) {
+            x = state.tick(coefficients, x);
+        }
+        *frame = x;
+    }
+    *states = local;
+}
+
+/// Runs one section whose coefficients go straight from `from` to `to` in `span` frames, of which `start` are over.
+pub fn run_moving<const C: usize>(
+    (from, to): (&Coefficients, &Coefficients),
+    (start, span): (usize, usize),
+    state: &mut State<C>,
+    signal: &mut [Lanes<C>],
+) {
+    let share = 1.0 / span as f64;
+    for (index, frame) in signal.iter_mut().enumerate() {
+        let coefficients = from.interpolated(to, (start + index) as f64 * share);
+        *frame = state.tick(&coefficients, *frame);
+    }
+}
