@@ -3,14 +3,11 @@
 //! What is faulty is replaced by the plainest value of its shape, so that the rest of the document can still be read
 //! and its meaning checked in the same run.
 
-use super::fault::Fault;
+use super::fault::{Fault, MAX_FOUND};
 use super::shape::{Shape, ShapeId, Shapes, Table};
 use super::source::Source;
 use super::suggest::{did_you_mean, one_of};
 use super::tree::{Entry, Tree, Value, segment};
-
-/// Faults beyond these are counted no more: a document of sixteen million wrong bytes is refused in little memory.
-const MAX_FOUND: usize = 1000;
 
 /// What the walk found.
 pub(super) struct Checked {
@@ -45,7 +42,7 @@ impl Walk<'_> {
         let shapes = self.shapes;
         match (shapes.get(id), &mut tree.value) {
             (Shape::Either(alternatives), _) => {
-                let fits = |id: &&ShapeId| accepts(shapes.get(**id), &tree.value);
+                let fits = |id: &&ShapeId| accepts(shapes, **id, &tree.value);
                 match alternatives.iter().find(fits) {
                     Some(&alternative) => self.check(tree, alternative),
                     None => self.wrong_type(tree, id),
@@ -120,27 +117,31 @@ impl Walk<'_> {
                 self.missing(entries, name, field.shape, &span);
             }
         }
-        let mut variants = entries.iter().filter(|entry| table.variants.contains(&entry.key));
-        match (variants.next(), variants.next()) {
-            (Some(first), Some(second)) => {
+        let mut variants: Vec<&Entry> = entries.iter().filter(|entry| table.variants.contains(&entry.key)).collect();
+        variants.sort_by_key(|entry| entry.key_span.start);
+        match variants.as_slice() {
+            [first, second, ..] => {
                 let message = format!("{:?} beside {:?}", second.key, first.key);
                 let span = second.key_span.clone();
                 self.path.push(Step::Key(second.key.clone()));
                 self.push("too_many", &span, message, "one processor in an insert");
                 self.path.pop();
             }
-            (None, _) => {
+            [] => {
                 if let Some((name, field)) = table.variants.first().and_then(|name| table.fields.get_key_value(name)) {
                     let expected = one_of(table.variants.iter().map(String::as_str));
                     self.push("missing_field", &span, format!("{} names no processor", self.name()), expected);
                     entries.push(self.entry(name, field.shape, &span));
                 }
             }
-            _ => {}
+            [_] => {}
         }
     }
 
     fn unknown_field(&mut self, entry: &Entry, table: &Table) {
+        if self.is_full() {
+            return;
+        }
         let known = || table.fields.keys().map(String::as_str);
         let message = format!("unknown field {:?}{}", entry.key, did_you_mean(&entry.key, known()));
         let expected = format!("{} here", one_of(known()));
@@ -189,11 +190,15 @@ impl Walk<'_> {
         message: String,
         expected: impl Into<String>,
     ) {
-        if self.checked.faults.len() < MAX_FOUND {
+        if !self.is_full() {
             let mut fault = Fault::at(self.pointer(), code, message, expected);
             fault.span = Some(span.clone());
             self.checked.faults.push(fault);
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.checked.faults.len() >= MAX_FOUND
     }
 
     fn pointer(&self) -> String {
@@ -269,8 +274,9 @@ impl Walk<'_> {
     }
 }
 
-fn accepts(shape: &Shape, value: &Value) -> bool {
-    match shape {
+/// Whether a value is of the type that a shape asks for.
+fn accepts(shapes: &Shapes, id: ShapeId, value: &Value) -> bool {
+    match shapes.get(id) {
         Shape::Null => matches!(value, Value::Null),
         Shape::Bool => matches!(value, Value::Bool(_)),
         Shape::Integer { .. } => matches!(value, Value::Integer(_)),
@@ -278,7 +284,7 @@ fn accepts(shape: &Shape, value: &Value) -> bool {
         Shape::Text { .. } | Shape::Words(_) => matches!(value, Value::Text(_)),
         Shape::Array { .. } => matches!(value, Value::Array(_)),
         Shape::Table(_) => matches!(value, Value::Table(_)),
-        Shape::Either(_) => false,
+        Shape::Either(alternatives) => alternatives.iter().any(|id| accepts(shapes, *id, value)),
     }
 }
 

@@ -31,6 +31,9 @@ pub struct Faults(pub Vec<Fault>);
 /// The most faults that one report holds.
 const MAX_FAULTS: usize = 200;
 
+/// No step looks for more faults than this: a document of sixteen million wrong bytes is refused quickly, in little memory.
+pub(super) const MAX_FOUND: usize = 256;
+
 impl Fault {
     /// A fault at a JSON pointer; its line and column are found later.
     pub(super) fn at(

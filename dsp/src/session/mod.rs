@@ -57,7 +57,7 @@ pub fn from_toml(text: &str) -> Result<ValidSession, Faults> {
 /// Every fault at once, each with file, line and column.
 pub fn load(path: &Path, thorough: bool) -> Result<ValidSession, Faults> {
     let file = path.display().to_string();
-    let text = source::read_file(path).map_err(|fault| Faults(vec![Fault { file: file.clone(), ..fault }]))?;
+    let text = source::read_file(path).map_err(|fault| Faults(vec![Fault { file: file.clone(), ..*fault }]))?;
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let syntax = if is_json { Syntax::Json } else { Syntax::Toml };
     let folder = path.parent().unwrap_or(Path::new(""));

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::fault::MAX_FOUND;
 use super::source::SyntaxError;
 use super::tree::{Entry, Tree, Value};
 
@@ -69,7 +70,7 @@ impl Reader<'_> {
             }
             let key = self.string()?;
             let key_span = start..self.at;
-            if !seen.insert(key.clone()) {
+            if !seen.insert(key.clone()) && self.duplicates.len() < MAX_FOUND {
                 self.duplicates.push(SyntaxError {
                     code: "duplicate_key",
                     span: key_span.clone(),

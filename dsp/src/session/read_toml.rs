@@ -6,30 +6,42 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use super::source::SyntaxError;
 use super::tree::{Entry, Tree, Value};
 
+/// In longer documents only the first error of syntax is told: the parser could find millions.
+const MAX_RECOVERED_BYTES: usize = 256 * 1024;
+
 /// Reads TOML.
 ///
 /// # Errors
 /// Every error of syntax that the parser can tell apart, duplicate keys among them.
 pub(super) fn read(text: &str) -> Result<Tree, Vec<SyntaxError>> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if errors.is_empty() {
-        return Ok(Tree { span: 0..0, value: Value::Table(entries(table.into_inner())) });
+    let errors = match DeTable::parse(text) {
+        Ok(table) => return Ok(Tree { span: 0..0, value: Value::Table(entries(table.into_inner())) }),
+        Err(error) if text.len() > MAX_RECOVERED_BYTES => vec![error],
+        Err(_) => DeTable::parse_recoverable(text).1,
+    };
+    Err(first_of_each_line(text, errors.iter().map(|error| syntax_error(text, error)).collect()))
+}
+
+fn syntax_error(text: &str, error: &toml::de::Error) -> SyntaxError {
+    let code = if error.message() == "duplicate key" { "duplicate_key" } else { "syntax" };
+    let (message, expected) = error.message().split_once(", expected ").unwrap_or((error.message(), "TOML 1.0"));
+    SyntaxError {
+        code,
+        span: error.span().unwrap_or(text.len()..text.len()),
+        message: message.to_owned(),
+        expected: if code == "syntax" { expected.to_owned() } else { "each key once in a table".to_owned() },
     }
-    let end = text.len();
-    Err(errors
-        .into_iter()
-        .map(|error| {
-            let code = if error.message() == "duplicate key" { "duplicate_key" } else { "syntax" };
-            let (message, expected) =
-                error.message().split_once(", expected ").unwrap_or((error.message(), "TOML 1.0"));
-            SyntaxError {
-                code,
-                span: error.span().unwrap_or(end..end),
-                message: message.to_owned(),
-                expected: if code == "syntax" { expected.to_owned() } else { "each key once in a table".to_owned() },
-            }
-        })
-        .collect())
+}
+
+/// Leaves out what follows an error in its line: mostly, it follows from it too.
+fn first_of_each_line(text: &str, mut errors: Vec<SyntaxError>) -> Vec<SyntaxError> {
+    errors.sort_by_key(|error| error.span.start);
+    let bytes = text.as_bytes();
+    errors.dedup_by(|later, earlier| {
+        let between = bytes.get(earlier.span.start..later.span.start).unwrap_or_default();
+        !between.contains(&b'\n')
+    });
+    errors
 }
 
 fn entries(table: DeTable<'_>) -> Vec<Entry> {

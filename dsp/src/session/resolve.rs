@@ -39,23 +39,22 @@ pub(super) fn resolve(
                 assets.insert((*name).to_owned(), facts);
             }
             Err(fault) => {
-                faults.push(Fault { pointer: place.clone(), ..fault });
+                faults.push(Fault { pointer: place.clone(), ..*fault });
                 unresolved.insert((*name).to_owned());
             }
         }
     }
     document.assets = assets;
-    if let Some(cover) = &document.metadata.cover {
-        if let Err(source) = File::open(folder.join(cover)) {
-            let message = format!("the cover {cover:?} cannot be read: {source}");
-            faults.push(Fault::at("/metadata/cover", "missing_file", message, "a picture beside the session file"));
-        }
+    let cover = document.metadata.cover.as_ref();
+    if let Some((cover, Err(source))) = cover.map(|cover| (cover, File::open(folder.join(cover)))) {
+        let message = format!("the cover {cover:?} cannot be read: {source}");
+        faults.push(Fault::at("/metadata/cover", "missing_file", message, "a picture beside the session file"));
     }
     unresolved
 }
 
 /// The facts of every file, in the order of `names`, read on a few threads.
-fn read_all(names: &[&str], folder: &Path, thorough: bool) -> Vec<Result<AssetFacts, Fault>> {
+fn read_all(names: &[&str], folder: &Path, thorough: bool) -> Vec<Result<AssetFacts, Box<Fault>>> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::with_capacity(names.len()));
     let readers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_READERS).min(names.len());
@@ -76,12 +75,12 @@ fn read_all(names: &[&str], folder: &Path, thorough: bool) -> Vec<Result<AssetFa
 }
 
 /// The facts of one file; its fault lacks the pointer.
-fn read(name: &str, folder: &Path, thorough: bool) -> Result<AssetFacts, Fault> {
+fn read(name: &str, folder: &Path, thorough: bool) -> Result<AssetFacts, Box<Fault>> {
     let path = folder.join(name);
     let is_file = path.metadata().map_err(|source| unreadable(name, &path, &source))?.is_file();
     if name.is_empty() || !is_file {
         let message = format!("{name:?} is no file ({})", path.display());
-        return Err(Fault::at("", "not_a_file", message, "the path of an audio file, relative to the session file"));
+        return Err(fault("not_a_file", message, "the path of an audio file, relative to the session file"));
     }
     let probe = if thorough { media::verify(&path) } else { media::probe(&path) };
     let Probe { frames, sample_rate_hz, channels, lossy } = probe.map_err(|error| bad_media(name, &path, error))?;
@@ -92,26 +91,31 @@ fn read(name: &str, folder: &Path, thorough: bool) -> Result<AssetFacts, Fault> 
     });
     let facts = facts.map_err(|source| unreadable(name, &path, &source))?;
     match (facts.frames, facts.sample_rate_hz) {
-        (0, _) => Err(Fault::at("", "empty", format!("{name:?} holds no audio"), "at least one frame")),
-        (_, 0) => Err(Fault::at("", "corrupt", format!("{name:?} has a sample rate of 0 Hz"), "a sample rate above 0")),
+        (0, _) => Err(fault("empty", format!("{name:?} holds no audio"), "at least one frame")),
+        (_, 0) => Err(fault("corrupt", format!("{name:?} has a sample rate of 0 Hz"), "a sample rate above 0")),
         _ => Ok(facts),
     }
 }
 
-fn unreadable(name: &str, path: &Path, source: &std::io::Error) -> Fault {
-    if source.kind() == std::io::ErrorKind::NotFound {
-        let message = format!("there is no file {name:?}");
-        return Fault::at("", "missing_file", message, format!("an audio file at {}", path.display()));
-    }
-    let message = format!("{name:?} cannot be read: {source}");
-    Fault::at("", "unreadable_file", message, format!("an audio file at {}", path.display()))
+/// A fault whose place the caller knows.
+fn fault(code: &'static str, message: String, expected: impl Into<String>) -> Box<Fault> {
+    Box::new(Fault::at("", code, message, expected))
 }
 
-fn bad_media(name: &str, path: &Path, error: MediaError) -> Fault {
+fn unreadable(name: &str, path: &Path, source: &std::io::Error) -> Box<Fault> {
+    if source.kind() == std::io::ErrorKind::NotFound {
+        let message = format!("there is no file {name:?}");
+        return fault("missing_file", message, format!("an audio file at {}", path.display()));
+    }
+    let message = format!("{name:?} cannot be read: {source}");
+    fault("unreadable_file", message, format!("an audio file at {}", path.display()))
+}
+
+fn bad_media(name: &str, path: &Path, error: MediaError) -> Box<Fault> {
     match error {
         MediaError::Io { source, .. } => unreadable(name, path, &source),
         MediaError::Bad { code, message, .. } => {
-            Fault::at("", code, format!("{name:?}: {message}"), "audio that can be decoded to its end")
+            fault(code, format!("{name:?}: {message}"), "audio that can be decoded to its end")
         }
     }
 }

@@ -174,6 +174,13 @@ fn words(schema: &Value) -> Option<Vec<String>> {
     }
 }
 
+/// A doc comment's sentence as a part of another.
+fn phrase(sentence: &str) -> String {
+    let sentence = sentence.trim_end_matches('.');
+    let first = sentence.chars().next().map_or(0, char::len_utf8);
+    sentence[..first].to_lowercase() + &sentence[first..]
+}
+
 fn integer(schema: &Value) -> Shape {
     let (least, greatest) = match schema["format"].as_str() {
         Some("uint32") => (0, i128::from(u32::MAX)),
@@ -188,8 +195,7 @@ fn text(schema: &Value) -> Shape {
     let pattern = schema["pattern"].as_str().map(|pattern| {
         Regex::new(pattern).expect("because the patterns in our types are tested and written in what regex-lite reads")
     });
-    let hint = schema["description"].as_str().map(|hint| hint.trim_end_matches('.').to_owned());
-    Shape::Text { pattern, hint }
+    Shape::Text { pattern, hint: schema["description"].as_str().map(phrase) }
 }
 
 /// Turns doc comments into plain text: one line each, without the links of rustdoc.

@@ -86,10 +86,10 @@ impl Source<'_> {
 }
 
 /// The text of a session file.
-pub(super) fn read_file(path: &Path) -> Result<String, Fault> {
+pub(super) fn read_file(path: &Path) -> Result<String, Box<Fault>> {
     let unreadable = |error: std::io::Error| {
         let code = if error.kind() == std::io::ErrorKind::NotFound { "missing_file" } else { "unreadable_file" };
-        Fault::at("", code, format!("the session cannot be read: {error}"), "a session file in TOML or JSON")
+        Box::new(Fault::at("", code, format!("the session cannot be read: {error}"), "a session file in TOML or JSON"))
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
@@ -97,11 +97,11 @@ pub(super) fn read_file(path: &Path) -> Result<String, Fault> {
     // One byte more than allowed, so that a pipe without a size is bounded too.
     file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
-        return Err(too_large(size.max(bytes.len() as u64)));
+        return Err(Box::new(too_large(size.max(bytes.len() as u64))));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Fault::at("", "not_utf8", format!("the session is no UTF-8 from byte {at} on"), "UTF-8")
+        Box::new(Fault::at("", "not_utf8", format!("the session is no UTF-8 from byte {at} on"), "UTF-8"))
     })
 }
 

@@ -3,12 +3,19 @@
 /// At most this many alternatives are named in a message.
 const MAX_NAMED: usize = 12;
 
+/// Longer names are not compared.
+const MAX_COMPARED: usize = 64;
+
 /// `; did you mean "Verb"?`, or nothing if no candidate is near.
 pub(super) fn did_you_mean<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     let wanted = found.to_lowercase();
-    let far = 1 + wanted.chars().count() / 4;
+    let length = wanted.chars().count();
+    let far = 1 + length / 4;
+    // The distance takes the product of both lengths: names beyond any typing error are passed over.
+    let near = |candidate: &&str| length <= MAX_COMPARED && candidate.chars().count().abs_diff(length) <= far;
     candidates
         .into_iter()
+        .filter(near)
         .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= far)
         .min_by_key(|(distance, _)| *distance)

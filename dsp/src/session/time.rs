@@ -14,7 +14,7 @@ pub const MAX_SESSION_SECONDS: u64 = 24 * 60 * 60;
 pub enum Time {
     /// Whole frames.
     Frames(u64),
-    /// A time as text: `"12.5s"`, `"250ms"` or `"2.5 beats"`, at most 9 digits before and 9 after the point.
+    /// Text: `"12.5s"`, `"250ms"` or `"2.5 beats"`, at most 9 digits before the point and 9 after it.
     Text(#[schemars(extend("pattern" = r"^[0-9]{1,9}(\.[0-9]{1,9})? ?(s|ms|beats?)$"))] String),
 }
 

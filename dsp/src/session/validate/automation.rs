@@ -39,7 +39,9 @@ impl Lanes {
             let pointer = format!("{pointer}/automation/{index}");
             let parameter = &automation.parameter;
             let Some((target, spec)) = find(parameter, sends, chain) else {
-                unknown(&pointer, parameter, sends, chain, report);
+                if !report.is_full() {
+                    unknown(&pointer, parameter, sends, chain, report);
+                }
                 continue;
             };
             if lanes.iter().any(|(other, _)| *other == target) {

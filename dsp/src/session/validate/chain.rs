@@ -76,7 +76,7 @@ fn check_parameters(pointer: &str, processor: &Processor, context: &Context<'_>,
     for (field, fault) in processor.parameters().faults(context.base.sample_rate_hz) {
         let (message, expected) = fault.split_once("; expected ").unwrap_or((&fault, ""));
         let pointer = format!("{pointer}/{}{}", processor.name(), field_pointer(&field));
-        report.push(pointer, "bad_parameter", message, expected);
+        report.push(pointer, "bad_parameter", format!("{field} {message}"), expected);
     }
 }
 

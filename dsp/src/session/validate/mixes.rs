@@ -114,7 +114,7 @@ pub(super) fn loudness(mixes: &[Mix], context: &Context<'_>, report: &mut Report
 /// The mix of a name; reports a name that no mix has.
 pub(super) fn find(name: &str, mixes: &[Mix], pointer: &str, report: &mut Report) -> Option<MixIndex> {
     let found = mixes.iter().position(|mix| mix.name == name);
-    if found.is_none() {
+    if found.is_none() && !report.is_full() {
         let names = || mixes.iter().map(|mix| mix.name.as_str());
         let message = format!("no mix is named {name:?}{}", did_you_mean(name, names()));
         report.push(pointer, "dangling_name", message, one_of(names()));

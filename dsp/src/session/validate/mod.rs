@@ -14,13 +14,10 @@ mod routing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::Document;
-use super::fault::Fault;
+use super::fault::{Fault, MAX_FOUND};
 use super::time::{Time, TimeBase, TimeError};
 use super::valid::{Asset, AssetIndex, Bus, Master, Track, ValidSession};
 use names::Names;
-
-/// Faults beyond these are dropped while they are found.
-const MAX_FOUND: usize = 1000;
 
 /// The faults found so far.
 #[derive(Default)]
@@ -34,9 +31,14 @@ impl Report {
         message: impl Into<String>,
         expected: impl Into<String>,
     ) {
-        if self.0.len() < MAX_FOUND {
+        if !self.is_full() {
             self.0.push(Fault::at(pointer, code, message, expected));
         }
+    }
+
+    /// Whether more faults are not worth the search for what was meant.
+    fn is_full(&self) -> bool {
+        self.0.len() >= MAX_FOUND
     }
 }
 

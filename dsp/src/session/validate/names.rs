@@ -62,7 +62,7 @@ impl<'a> Names<'a> {
     /// The track or bus of a name; reports a name that nothing has.
     pub fn resolve(&self, name: &str, pointer: &str, report: &mut Report) -> Option<Named> {
         let found = self.get(name);
-        if found.is_none() {
+        if found.is_none() && !report.is_full() {
             let all = || self.tracks().chain(self.buses());
             let message = format!("no track or bus is named {name:?}{}", did_you_mean(name, all()));
             report.push(pointer, "dangling_name", message, one_of(all()));
@@ -78,6 +78,7 @@ impl<'a> Names<'a> {
                 let message = format!("{name:?} is a track; only buses can be fed");
                 report.push(pointer, "not_a_bus", message, one_of(self.buses()));
             }
+            None if report.is_full() => {}
             None => {
                 let message = format!("no bus is named {name:?}{}", did_you_mean(name, self.buses()));
                 report.push(pointer, "dangling_name", message, one_of(self.buses()));
@@ -94,6 +95,7 @@ impl<'a> Names<'a> {
                 let message = format!("{name:?} is a bus; {reason}");
                 report.push(pointer, "not_a_track", message, one_of(self.tracks()));
             }
+            None if report.is_full() => {}
             None => {
                 let message = format!("no track is named {name:?}{}", did_you_mean(name, self.tracks()));
                 report.push(pointer, "dangling_name", message, one_of(self.tracks()));
