@@ -2,4 +2,5 @@
 
 mod asset;
 mod decode;
+mod encode;
 mod tools;

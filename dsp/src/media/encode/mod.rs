@@ -1,0 +1,123 @@
+//! Writes deliverables.
+
+mod flac;
+mod wav;
+
+use std::io;
+use std::path::Path;
+
+use crate::session::document::{Depth, Format, Metadata};
+
+/// What a file is to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileSpec {
+    /// Container and codec.
+    pub format: Format,
+    /// Bits per sample.
+    pub depth: Depth,
+    /// Sample rate in Hz.
+    pub sample_rate_hz: u32,
+    /// Channels: 1 or 2.
+    pub channels: usize,
+    /// Length in frames.
+    pub frames: u64,
+    /// Tags, where the container carries them: FLAC does, WAVE does not. The cover picture is not written.
+    pub metadata: Metadata,
+}
+
+/// Interleaved samples for a file.
+#[derive(Debug, Clone, Copy)]
+pub enum Samples<'a> {
+    /// For 16 and 24 bits: each value lies in the depth's range.
+    Int(&'a [i32]),
+    /// For 32-bit float.
+    Float(&'a [f32]),
+}
+
+impl Samples<'_> {
+    fn count(self) -> usize {
+        match self {
+            Self::Int(samples) => samples.len(),
+            Self::Float(samples) => samples.len(),
+        }
+    }
+}
+
+fn invalid(message: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message.into())
+}
+
+/// Who writes the container.
+enum Writer {
+    Wav(wav::WavWriter),
+    Flac(Box<flac::FlacWriter>),
+}
+
+/// A deliverable being written; the same samples give the same bytes.
+pub struct FileWriter {
+    writer: Writer,
+    depth: Depth,
+    channels: usize,
+    /// Samples announced and not yet written.
+    samples_left: u64,
+}
+
+impl FileWriter {
+    /// Creates the file.
+    ///
+    /// # Errors
+    /// What the file system says; `InvalidInput` for a combination that the container cannot hold.
+    pub fn create(path: &Path, spec: &FileSpec) -> io::Result<Self> {
+        if !(1..=2).contains(&spec.channels) {
+            return Err(invalid(format!("a file of {} channels: expected 1 or 2", spec.channels)));
+        }
+        let writer = match spec.format {
+            Format::Wav => Writer::Wav(wav::WavWriter::create(path, spec)?),
+            Format::Flac => Writer::Flac(Box::new(flac::FlacWriter::create(path, spec)?)),
+        };
+        let samples_left = spec.frames.saturating_mul(spec.channels as u64);
+        Ok(Self { writer, depth: spec.depth, channels: spec.channels, samples_left })
+    }
+
+    /// Appends interleaved samples.
+    ///
+    /// # Errors
+    /// What the file system says; `InvalidInput` for samples of the other kind, out of range, or more than announced.
+    pub fn write(&mut self, samples: Samples<'_>) -> io::Result<()> {
+        self.samples_left = (self.samples_left)
+            .checked_sub(samples.count() as u64)
+            .ok_or_else(|| invalid("more frames written than were announced"))?;
+        match (samples, self.depth) {
+            (Samples::Int(samples), Depth::Int16 | Depth::Int24) => {
+                let full_scale = if self.depth == Depth::Int16 { 1 << 15 } else { 1 << 23 };
+                if let Some(over) = samples.iter().find(|sample| !(-full_scale..full_scale).contains(*sample)) {
+                    return Err(invalid(format!("the sample {over} lies outside -{full_scale} to {}", full_scale - 1)));
+                }
+                match &mut self.writer {
+                    Writer::Wav(wav) => wav.write_ints(samples),
+                    Writer::Flac(flac) => flac.write(samples),
+                }
+            }
+            (Samples::Float(samples), Depth::Float32) => match &mut self.writer {
+                Writer::Wav(wav) => wav.write_floats(samples),
+                Writer::Flac(_) => Err(invalid("float samples for a FLAC file")),
+            },
+            (_, depth) => Err(invalid(format!("samples of the wrong kind for a file of depth {depth:?}"))),
+        }
+    }
+
+    /// Ends the file. Fails if the number of frames differs from the one announced.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn finish(self) -> io::Result<()> {
+        if self.samples_left > 0 {
+            let missing = self.samples_left / self.channels as u64;
+            return Err(invalid(format!("{missing} frames fewer written than were announced")));
+        }
+        match self.writer {
+            Writer::Wav(wav) => wav.finish(),
+            Writer::Flac(flac) => flac.finish(),
+        }
+    }
+}
