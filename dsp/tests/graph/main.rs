@@ -1,0 +1,6 @@
+//! The render graph over whole sessions: clips, strips, buses, side-chains, latency, and the same bits however it is cut.
+
+mod clips;
+mod nulls;
+mod strips;
+mod studio;
