@@ -1,6 +1,10 @@
 //! The render graph over whole sessions: clips, strips, buses, side-chains, latency, and the same bits however it is cut.
 
 mod clips;
+mod cuts;
+mod latency;
 mod nulls;
+mod production;
+mod sidechains;
 mod strips;
 mod studio;

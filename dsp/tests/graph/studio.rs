@@ -115,17 +115,28 @@ fn read(path: &Path) -> Audio {
     block.iter().map(<[f32]>::to_vec).collect()
 }
 
-/// White noise of a given seed, −1 to 1 times `level` (splitmix64).
-pub fn noise(seed: u64, frames: usize, level: f32) -> Vec<f32> {
-    let mut state = seed;
-    let next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
+/// Numbers that look random and are the same in every run (splitmix64).
+pub struct Rng(pub u64);
+
+impl Rng {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    std::iter::repeat_with(next).take(frames).map(|sample| sample * level).collect()
+        z ^ (z >> 31)
+    }
+
+    /// A whole number from 0 to `end` − 1.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+}
+
+/// White noise of a given seed, −1 to 1 times `level`.
+pub fn noise(seed: u64, frames: usize, level: f32) -> Vec<f32> {
+    let mut rng = Rng(seed);
+    (0..frames).map(|_| ((rng.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0) * level).collect()
 }
 
 /// Silence with a 1 at `frame`.
