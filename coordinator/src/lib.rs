@@ -1,1 +1,22 @@
-//! The coordinator.
+//! The coordinator: queues sessions as jobs, cuts them into tasks and hands those to workers. The only crate that knows
+//! SQL. Nothing in memory matters: any number of coordinators run side by side on one database.
+//!
+//! ```text
+//! server                     one coordinator: listens, keeps house, shuts down
+//! rpc                        the wire: jobs, blobs, workers; auth; errors as gRPC codes
+//! queue      tokens  blobs   one transaction per operation · who may call · the object store
+//! state  retry               pure: where things stand, whether a task is tried again
+//! database  wakeup           connection and schema · hints over NOTIFY
+//! private_postgres           a PostgreSQL of our own, for farms that have none
+//! ```
+
+pub mod blobs;
+pub mod database;
+pub mod private_postgres;
+pub mod queue;
+pub mod retry;
+mod rpc;
+pub mod server;
+pub mod state;
+pub mod tokens;
+pub mod wakeup;

@@ -1,0 +1,270 @@
+//! The object store: `projects/ID/blobs/AA/DIGEST` for bytes under their digest, and names below `projects/ID/` for
+//! what is delivered.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt as _};
+use mixdown_proto::layout;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use tokio::io::AsyncReadExt as _;
+
+/// Bytes written to the store at once.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL names no store.
+    #[error("`{url}` is no store: expected a folder, file:///FOLDER or s3://BUCKET/PREFIX")]
+    Url {
+        /// The URL as given.
+        url: String,
+    },
+    /// The store failed.
+    #[error("cannot {what} in the store")]
+    Store {
+        /// What was being done.
+        what: String,
+        /// The cause.
+        #[source]
+        source: object_store::Error,
+    },
+    /// A local file failed.
+    #[error("cannot {what}")]
+    File {
+        /// What was being done.
+        what: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A store of blobs.
+#[derive(Debug, Clone)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    prefix: Path,
+}
+
+/// What came of delivering a master under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// It lies there.
+    Done,
+    /// Other bytes lie there and were not to be replaced.
+    OtherBytes,
+}
+
+impl Store {
+    /// Opens a store by its URL: a folder (made when it is missing), `file:///FOLDER`, or `s3://BUCKET/PREFIX` with the
+    /// usual `AWS_*` variables.
+    ///
+    /// # Errors
+    /// When the URL names no store, or the folder cannot be made.
+    pub fn open(url: &str) -> Result<Self, Error> {
+        let bad_url = || Error::Url { url: url.to_owned() };
+        let Some((scheme, _)) = url.split_once("://") else { return Self::open_folder(FilePath::new(url)) };
+        let parsed = url::Url::parse(url).map_err(|_| bad_url())?;
+        match scheme {
+            "file" => Self::open_folder(&parsed.to_file_path().map_err(|()| bad_url())?),
+            "s3" => {
+                // A second installation is refused, and means that one is there.
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                let objects = object_store::aws::AmazonS3Builder::from_env()
+                    .with_url(url)
+                    .build()
+                    .map_err(|source| Error::Store { what: format!("open {url}"), source })?;
+                let prefix = Path::from_url_path(parsed.path()).map_err(|_| bad_url())?;
+                Ok(Self { objects: Arc::new(objects), prefix })
+            }
+            _ => Err(bad_url()),
+        }
+    }
+
+    fn open_folder(folder: &FilePath) -> Result<Self, Error> {
+        let what = || format!("make the store's folder {}", folder.display());
+        std::fs::create_dir_all(folder).map_err(|source| Error::File { what: what(), source })?;
+        let objects = object_store::local::LocalFileSystem::new_with_prefix(folder)
+            .map_err(|source| Error::Store { what: what(), source })?
+            .with_automatic_cleanup(false);
+        Ok(Self { objects: Arc::new(objects), prefix: Path::default() })
+    }
+
+    /// A store over any implementation, for tests.
+    #[must_use]
+    pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { objects, prefix: Path::default() }
+    }
+
+    /// `below` is used as it is, not percent-encoded: workers do the same.
+    fn place(&self, below: &str) -> Result<Path, Error> {
+        let failed =
+            |source: object_store::path::Error| Error::Store { what: format!("name {below}"), source: source.into() };
+        let below = Path::parse(below).map_err(failed)?;
+        Ok(self.prefix.parts().chain(below.parts()).collect())
+    }
+
+    /// Where a blob lies.
+    ///
+    /// # Errors
+    /// When project or digest are no parts of a path.
+    pub fn blob(&self, project_id: &str, digest: &str) -> Result<Path, Error> {
+        self.place(&layout::blob(project_id, digest))
+    }
+
+    /// Where a file is delivered.
+    ///
+    /// # Errors
+    /// When prefix or name are no parts of a path.
+    pub fn delivery(&self, project_id: &str, deliver_to: &str, file_name: &str) -> Result<Path, Error> {
+        self.place(&layout::delivery(project_id, deliver_to, file_name))
+    }
+
+    /// The size of what lies at a place; `None` if nothing does.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn size(&self, place: &Path) -> Result<Option<u64>, Error> {
+        match self.objects.head(place).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(Error::Store { what: format!("look for {place}"), source }),
+        }
+    }
+
+    /// The first of these blobs that is not there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn first_missing(
+        &self,
+        project_id: &str,
+        digests: impl Iterator<Item = &str>,
+    ) -> Result<Option<String>, Error> {
+        for digest in digests {
+            if self.size(&self.blob(project_id, digest)?).await?.is_none() {
+                return Ok(Some(digest.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Puts a local file in its place, replacing what is there.
+    ///
+    /// # Errors
+    /// When the file or the store fails; nothing is then visible in the place.
+    pub async fn put_file(&self, file: &FilePath, place: &Path) -> Result<(), Error> {
+        let what = || format!("store {place}");
+        let read = |source| Error::File { what: format!("read {}", file.display()), source };
+        let mut source = tokio::fs::File::open(file).await.map_err(read)?;
+        let mut part = vec![0; PART_BYTES];
+        let first = fill(&mut source, &mut part).await.map_err(read)?;
+        if first < PART_BYTES {
+            part.truncate(first);
+            return self
+                .objects
+                .put(place, part.into())
+                .await
+                .map(drop)
+                .map_err(|source| Error::Store { what: what(), source });
+        }
+        let upload = self.objects.put_multipart(place).await.map_err(|source| Error::Store { what: what(), source })?;
+        let mut upload = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
+        let mut filled = first;
+        while filled > 0 {
+            upload.put(Bytes::copy_from_slice(&part[..filled]));
+            upload.wait_for_capacity(2).await.map_err(|source| Error::Store { what: what(), source })?;
+            match fill(&mut source, &mut part).await {
+                Ok(bytes) => filled = bytes,
+                Err(source) => {
+                    // What was begun is given up; that it cannot be is of no more use to know.
+                    let _ = upload.abort().await;
+                    return Err(read(source));
+                }
+            }
+        }
+        upload.finish().await.map(drop).map_err(|source| Error::Store { what: what(), source })
+    }
+
+    /// The bytes of a place from an offset on, in parts as the store gives them; `None` if nothing is there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn read(
+        &self,
+        place: &Path,
+        offset: u64,
+    ) -> Result<Option<BoxStream<'static, Result<Bytes, object_store::Error>>>, Error> {
+        let options = GetOptions::new().with_range((offset > 0).then_some(GetRange::Offset(offset)));
+        match self.objects.get_opts(place, options).await {
+            Ok(found) => Ok(Some(found.into_stream())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(Error::Store { what: format!("read {place}"), source }),
+        }
+    }
+
+    /// Deletes what lies at a place, if anything does.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn delete(&self, place: &Path) -> Result<(), Error> {
+        match self.objects.delete(place).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(Error::Store { what: format!("delete {place}"), source }),
+        }
+    }
+
+    /// Copies a blob to where it is delivered by name. What is there already is compared by its bytes.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn deliver(
+        &self,
+        project_id: &str,
+        digest: &str,
+        size_bytes: u64,
+        to: &Path,
+        replace: bool,
+    ) -> Result<Delivered, Error> {
+        if let Some(there) = self.size(to).await? {
+            let same = there == size_bytes && self.digest(to).await?.as_deref() == Some(digest);
+            if same {
+                return Ok(Delivered::Done);
+            }
+            if !replace {
+                return Ok(Delivered::OtherBytes);
+            }
+        }
+        let from = self.blob(project_id, digest)?;
+        self.objects
+            .copy(&from, to)
+            .await
+            .map_err(|source| Error::Store { what: format!("copy {from} to {to}"), source })?;
+        Ok(Delivered::Done)
+    }
+
+    async fn digest(&self, place: &Path) -> Result<Option<String>, Error> {
+        let Some(mut parts) = self.read(place, 0).await? else { return Ok(None) };
+        let mut hasher = blake3::Hasher::new();
+        while let Some(part) = parts.next().await {
+            hasher.update(&part.map_err(|source| Error::Store { what: format!("read {place}"), source })?);
+        }
+        Ok(Some(hasher.finalize().to_hex().to_string()))
+    }
+}
+
+/// Reads until the buffer is full or the file ends.
+async fn fill(file: &mut tokio::fs::File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]).await? {
+            0 => break,
+            bytes => filled += bytes,
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,47 @@
+//! The connection to PostgreSQL.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// Every migration, compiled in.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL says nothing.
+    #[error("the database URL is not valid: expected postgres://USER:PASSWORD@HOST/NAME")]
+    Url(#[source] sqlx::Error),
+    /// Nobody there, a wrong password, no such database.
+    #[error("cannot connect to the database at {place}")]
+    Connect {
+        /// Host and database name, without the password.
+        place: String,
+        /// The cause.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A migration failed, or the database is newer than this program.
+    #[error("cannot bring the database up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+/// Connects and brings the schema up to date. Any number of coordinators may do so at once.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn open(url: &str, max_connections: u32) -> Result<PgPool, Error> {
+    let options = PgConnectOptions::from_str(url).map_err(Error::Url)?.application_name("mixdown coordinator");
+    let place = format!("{}/{}", options.get_host(), options.get_database().unwrap_or_default());
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(options)
+        .await
+        .map_err(|source| Error::Connect { place, source })?;
+    MIGRATIONS.run(&pool).await?;
+    Ok(pool)
+}

@@ -1,0 +1,60 @@
+//! How jobs end, and what that means for their tasks. All of it under the queue's lock.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Error, events};
+use crate::state::{Failure, JobState};
+
+/// Ends those of these jobs whose every task succeeded and whose every deliverable lies under its name.
+pub(crate) async fn finish_jobs(transaction: &mut PgConnection, project_id: &str, jobs: &[Uuid]) -> Result<(), Error> {
+    let finished: Vec<Uuid> = sqlx::query_scalar(include_str!("finish_jobs.sql"))
+        .bind(project_id)
+        .bind(jobs)
+        .fetch_all(&mut *transaction)
+        .await?;
+    let told: Vec<_> = finished.into_iter().map(|job| (job, "every master is delivered".to_owned())).collect();
+    events::record_jobs(transaction, project_id, &told).await
+}
+
+/// The active jobs that wait for a task.
+pub(crate) async fn jobs_waiting_for(
+    transaction: &mut PgConnection,
+    project_id: &str,
+    task_id: Uuid,
+) -> Result<Vec<Uuid>, Error> {
+    Ok(sqlx::query_scalar(include_str!("jobs_waiting_for_task.sql"))
+        .bind(project_id)
+        .bind(task_id)
+        .fetch_all(transaction)
+        .await?)
+}
+
+/// Ends active jobs that did not succeed: cancels those of their tasks for which no other active job waits, running
+/// ones included, then ends the jobs. A worker hears of it with its next heartbeat.
+pub(crate) async fn stop_jobs(
+    transaction: &mut PgConnection,
+    project_id: &str,
+    jobs: &[Uuid],
+    failure: Option<&Failure>,
+) -> Result<(), Error> {
+    let cancelled: Vec<(Uuid, String)> = sqlx::query_as(include_str!("cancel_unwanted_tasks.sql"))
+        .bind(project_id)
+        .bind(jobs)
+        .fetch_all(&mut *transaction)
+        .await?;
+    let told: Vec<_> = cancelled.into_iter().map(|(task, name)| (task, format!("{name} is cancelled"))).collect();
+    events::record_tasks(transaction, project_id, &told).await?;
+    let state = if failure.is_some() { JobState::Failed } else { JobState::Cancelled };
+    sqlx::query(include_str!("stop_jobs.sql"))
+        .bind(project_id)
+        .bind(jobs)
+        .bind(state)
+        .bind(failure.map(|failure| failure.kind))
+        .bind(failure.map(|failure| failure.message.as_str()))
+        .execute(&mut *transaction)
+        .await?;
+    let message = failure.map_or_else(|| "the job is cancelled".to_owned(), |failure| failure.message.clone());
+    let told: Vec<_> = jobs.iter().map(|job| (*job, message.clone())).collect();
+    events::record_jobs(transaction, project_id, &told).await
+}

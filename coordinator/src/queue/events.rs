@@ -1,0 +1,90 @@
+//! What happened to a job, recorded in the transaction in which it happened.
+
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::Error;
+use crate::state::{JobState, TaskState};
+use crate::wakeup;
+
+/// Records what has just happened to tasks, for every active job that waits for them, and wakes their watchers.
+/// Call it before a job's state changes: a job's last event is its end.
+pub(crate) async fn record_tasks(
+    transaction: &mut PgConnection,
+    project_id: &str,
+    happened: &[(Uuid, String)],
+) -> Result<(), Error> {
+    if happened.is_empty() {
+        return Ok(());
+    }
+    let (tasks, messages): (Vec<Uuid>, Vec<&str>) =
+        happened.iter().map(|(task, message)| (*task, message.as_str())).unzip();
+    let jobs: Vec<Uuid> = sqlx::query_scalar(include_str!("record_task_events.sql"))
+        .bind(project_id)
+        .bind(tasks)
+        .bind(messages)
+        .fetch_all(&mut *transaction)
+        .await?;
+    wakeup::notify_jobs(transaction, &jobs).await
+}
+
+/// Records something that concerns jobs as a whole, and wakes their watchers.
+pub(crate) async fn record_jobs(
+    transaction: &mut PgConnection,
+    project_id: &str,
+    happened: &[(Uuid, String)],
+) -> Result<(), Error> {
+    if happened.is_empty() {
+        return Ok(());
+    }
+    let (jobs, messages): (Vec<Uuid>, Vec<&str>) =
+        happened.iter().map(|(job, message)| (*job, message.as_str())).unzip();
+    sqlx::query(include_str!("record_job_events.sql"))
+        .bind(project_id)
+        .bind(&jobs)
+        .bind(messages)
+        .execute(&mut *transaction)
+        .await?;
+    wakeup::notify_jobs(transaction, &jobs).await
+}
+
+/// Something that happened to a job.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Event {
+    /// Rises by 1 from 1 within a job.
+    pub sequence: i64,
+    /// When it was recorded, in microseconds since 1970.
+    pub create_micros: i64,
+    /// The job after it.
+    pub job_state: JobState,
+    /// Share of the job's work done after it.
+    pub progress: f64,
+    /// The task it concerns.
+    pub task_id: Option<Uuid>,
+    /// That task after it.
+    pub task_state: Option<TaskState>,
+    /// The task's attempt then.
+    pub attempt: Option<i32>,
+    /// For people.
+    pub message: String,
+}
+
+/// At most `limit` events of a job after a sequence, in order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn after(
+    pool: &PgPool,
+    project_id: &str,
+    job_id: Uuid,
+    sequence: i64,
+    limit: i64,
+) -> Result<Vec<Event>, Error> {
+    Ok(sqlx::query_as(include_str!("events_after.sql"))
+        .bind(project_id)
+        .bind(job_id)
+        .bind(sequence)
+        .bind(limit)
+        .fetch_all(pool)
+        .await?)
+}

@@ -1,0 +1,13 @@
+-- Records an event ($3, one per job) that concerns jobs ($2) of a project ($1) as a whole.
+with told as (
+    select * from unnest($2::uuid[], $3::text[]) as told (job_id, message)
+),
+numbered as (
+    update job
+    set last_sequence = last_sequence + 1
+    from told
+    where job.project_id = $1 and job.job_id = told.job_id
+    returning job.job_id, job.last_sequence, job.state, told.message
+)
+insert into event (project_id, job_id, sequence, job_state, progress, message)
+select $1, job_id, last_sequence, state, job_progress($1, job_id), message from numbered

@@ -1,0 +1,343 @@
+//! Queues a job: whole or not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mixdown_dsp::plan::{Key, Plan, TaskKind};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::request::{self, Known, Request};
+use super::{Error, artifacts, ending, events, lock};
+use crate::state::{Priority, TaskState};
+use crate::wakeup;
+
+/// A job to queue.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Whose it is.
+    pub project_id: String,
+    /// The call.
+    pub request: Request,
+    /// The job's id, should it be new.
+    pub job_id: Uuid,
+    /// The session document as JSON.
+    pub document: String,
+    /// The document's digest.
+    pub session_digest: String,
+    /// For people.
+    pub display_name: String,
+    /// Its place among the project's jobs.
+    pub priority: Priority,
+    /// Prefix below the project's, where masters are delivered by name.
+    pub deliver_to: String,
+    /// Whether a master may replace other bytes there.
+    pub replace: bool,
+    /// Revisions of the nodes and stages that the session uses.
+    pub revisions: BTreeMap<String, u32>,
+    /// Digests of the input files.
+    pub assets: BTreeSet<String>,
+    /// Every artifact that the session can need, with the kind of task that makes it.
+    pub artifacts: BTreeMap<Key, TaskKind>,
+    /// Files asked for, in the session's order: name and artifact.
+    pub deliverables: Vec<(String, Key)>,
+}
+
+/// A node or stage that sounds different from the last job of the same session.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RevisionChange {
+    /// Its name.
+    pub name: String,
+    /// The last job's.
+    pub from_revision: u32,
+    /// This job's.
+    pub to_revision: u32,
+}
+
+/// What came of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submitted {
+    /// The job is queued, by this call or by an earlier one with the same request id.
+    Queued {
+        /// The job.
+        job_id: Uuid,
+        /// What sounds different from the last time.
+        revision_changes: Vec<RevisionChange>,
+    },
+    /// Input files that were not uploaded, by digest. Nothing was queued.
+    MissingAssets(Vec<String>),
+    /// The request id was used for another call. Nothing was queued.
+    RequestReused,
+}
+
+/// Queues a job. `plan` is called with a predicate for the artifacts that are stored or being made by another job of
+/// the project: those are not made again; a task that needs one in the making waits for the other job's task.
+///
+/// # Errors
+/// When the database fails.
+pub async fn submit(
+    pool: &PgPool,
+    submission: &Submission,
+    plan: impl FnOnce(&dyn Fn(&Key) -> bool) -> Plan,
+) -> Result<Submitted, Error> {
+    let project_id = submission.project_id.as_str();
+    let mut transaction = pool.begin().await?;
+    insert_session(&mut transaction, submission).await?;
+    lock(&mut transaction).await?;
+    match request::find(&mut transaction, project_id, &submission.request).await? {
+        Known::New => {}
+        Known::Reused => return Ok(Submitted::RequestReused),
+        Known::Answered { job_id, answer } => {
+            let revision_changes = serde_json::from_value(answer).map_err(|_| Error::Corrupt {
+                what: format!("the answer to request {}", submission.request.request_id),
+            })?;
+            return Ok(Submitted::Queued { job_id, revision_changes });
+        }
+    }
+    let missing = missing_assets(&mut transaction, submission).await?;
+    if !missing.is_empty() {
+        return Ok(Submitted::MissingAssets(missing));
+    }
+    let keys: Vec<String> = submission.artifacts.keys().map(Key::to_string).collect();
+    let stored = artifacts::touch(&mut transaction, project_id, &keys).await?;
+    let in_making = tasks_in_making(&mut transaction, project_id, &keys).await?;
+    let plan = plan(&|key| {
+        let key = key.to_string();
+        stored.contains(&key) || in_making.contains_key(&key)
+    });
+    let revision_changes = changes_since_last_job(&mut transaction, submission).await?;
+
+    insert_job(&mut transaction, submission).await?;
+    let rows = Rows::of(submission, &plan, &stored, &in_making);
+    rows.insert(&mut transaction, submission).await?;
+    rows.link(&mut transaction, submission).await?;
+    let told = [(submission.job_id, format!("queued with {} tasks", plan.tasks.len() + plan.cached.len()))];
+    events::record_jobs(&mut transaction, project_id, &told).await?;
+    let cached: Vec<_> = rows
+        .tasks
+        .iter()
+        .filter(|task| task.spec.is_none())
+        .map(|task| (task.task_id, format!("{} is cached", task.display_name)))
+        .collect();
+    events::record_tasks(&mut transaction, project_id, &cached).await?;
+    ending::finish_jobs(&mut transaction, project_id, &[submission.job_id]).await?;
+
+    let answer = serde_json::to_value(&revision_changes).map_err(|_| Error::Corrupt { what: "the answer".into() })?;
+    request::remember(&mut transaction, project_id, &submission.request, submission.job_id, &answer).await?;
+    wakeup::notify_task(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(Submitted::Queued { job_id: submission.job_id, revision_changes })
+}
+
+/// A task row to come.
+struct TaskRow {
+    task_id: Uuid,
+    kind: TaskKind,
+    display_name: String,
+    spec: Option<String>,
+    state: TaskState,
+    cost: i64,
+    memory_bytes: i64,
+    revisions: serde_json::Value,
+}
+
+/// What a plan is in rows.
+struct Rows {
+    /// The job's own tasks in plan order, those found stored first.
+    tasks: Vec<TaskRow>,
+    /// Tasks of other jobs that this one waits for, without those that they depend on.
+    shared: BTreeSet<Uuid>,
+    dependencies: Vec<(Uuid, Uuid)>,
+    inputs: Vec<(Uuid, String)>,
+    outputs: Vec<(Uuid, String)>,
+}
+
+impl Rows {
+    fn of(submission: &Submission, plan: &Plan, stored: &BTreeSet<String>, in_making: &BTreeMap<String, Uuid>) -> Self {
+        let mut rows = Self {
+            tasks: Vec::new(),
+            shared: BTreeSet::new(),
+            dependencies: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        };
+        for (key, display_name) in &plan.cached {
+            let text = key.to_string();
+            match in_making.get(&text) {
+                Some(task_id) if !stored.contains(&text) => {
+                    rows.shared.insert(*task_id);
+                }
+                _ => rows.push_cached(submission, *key, text, display_name),
+            }
+        }
+        let made_here: BTreeSet<&Key> = plan.tasks.iter().flat_map(|task| &task.makes).collect();
+        let planned: Vec<Uuid> = plan.tasks.iter().map(|_| Uuid::now_v7()).collect();
+        for (task_id, task) in planned.iter().zip(&plan.tasks) {
+            let mut after: BTreeSet<Uuid> = task.after.iter().map(|index| planned[*index]).collect();
+            for key in &task.needs {
+                let text = key.to_string();
+                if let Some(maker) = in_making.get(&text)
+                    && !made_here.contains(key)
+                    && !stored.contains(&text)
+                {
+                    after.insert(*maker);
+                    rows.shared.insert(*maker);
+                }
+                rows.inputs.push((*task_id, text));
+            }
+            rows.outputs.extend(task.makes.iter().map(|key| (*task_id, key.to_string())));
+            rows.tasks.push(TaskRow {
+                task_id: *task_id,
+                kind: task.spec.kind(),
+                display_name: task.display_name.clone(),
+                spec: Some(serde_json::to_string(&task.spec).expect("because a spec is lists of numbers")),
+                state: if after.is_empty() { TaskState::Ready } else { TaskState::Blocked },
+                cost: i64::try_from(task.cost).unwrap_or(i64::MAX),
+                memory_bytes: i64::try_from(task.memory_bytes).unwrap_or(i64::MAX),
+                revisions: serde_json::json!(task.revisions),
+            });
+            rows.dependencies.extend(after.into_iter().map(|on| (*task_id, on)));
+        }
+        rows
+    }
+
+    fn push_cached(&mut self, submission: &Submission, key: Key, text: String, display_name: &str) {
+        let task_id = Uuid::now_v7();
+        self.outputs.push((task_id, text));
+        self.tasks.push(TaskRow {
+            task_id,
+            kind: submission.artifacts.get(&key).copied().unwrap_or(TaskKind::Fused),
+            display_name: display_name.to_owned(),
+            spec: None,
+            state: TaskState::Succeeded,
+            cost: 0,
+            memory_bytes: 0,
+            revisions: serde_json::json!({}),
+        });
+    }
+
+    async fn insert(&self, transaction: &mut PgConnection, submission: &Submission) -> Result<(), Error> {
+        let tasks = &self.tasks;
+        sqlx::query(include_str!("insert_tasks.sql"))
+            .bind(&submission.project_id)
+            .bind(submission.job_id)
+            .bind(submission.priority as i16)
+            .bind(tasks.iter().map(|task| task.task_id).collect::<Vec<_>>())
+            .bind(tasks.iter().map(|task| task.kind.as_str()).collect::<Vec<_>>())
+            .bind(tasks.iter().map(|task| task.display_name.as_str()).collect::<Vec<_>>())
+            .bind(tasks.iter().map(|task| task.spec.as_deref()).collect::<Vec<_>>())
+            .bind(tasks.iter().map(|task| task.state.as_str()).collect::<Vec<_>>())
+            .bind(tasks.iter().map(|task| task.cost).collect::<Vec<_>>())
+            .bind(tasks.iter().map(|task| task.memory_bytes).collect::<Vec<_>>())
+            .bind(tasks.iter().map(|task| task.revisions.clone()).collect::<Vec<_>>())
+            .execute(&mut *transaction)
+            .await?;
+        for (statement, pairs) in [
+            (include_str!("insert_task_inputs.sql"), &self.inputs),
+            (include_str!("insert_task_outputs.sql"), &self.outputs),
+        ] {
+            let (ids, keys): (Vec<Uuid>, Vec<&str>) = pairs.iter().map(|(id, key)| (*id, key.as_str())).unzip();
+            sqlx::query(statement).bind(&submission.project_id).bind(ids).bind(keys).execute(&mut *transaction).await?;
+        }
+        let (ids, on): (Vec<Uuid>, Vec<Uuid>) = self.dependencies.iter().copied().unzip();
+        sqlx::query(include_str!("insert_task_dependencies.sql"))
+            .bind(&submission.project_id)
+            .bind(ids)
+            .bind(on)
+            .execute(transaction)
+            .await?;
+        Ok(())
+    }
+
+    async fn link(&self, transaction: &mut PgConnection, submission: &Submission) -> Result<(), Error> {
+        sqlx::query(include_str!("link_job_tasks.sql"))
+            .bind(&submission.project_id)
+            .bind(submission.job_id)
+            .bind(self.tasks.iter().map(|task| task.task_id).collect::<Vec<_>>())
+            .bind(self.shared.iter().copied().collect::<Vec<_>>())
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(include_str!("raise_priority.sql"))
+            .bind(&submission.project_id)
+            .bind(submission.job_id)
+            .bind(submission.priority as i16)
+            .execute(transaction)
+            .await?;
+        Ok(())
+    }
+}
+
+async fn insert_session(transaction: &mut PgConnection, submission: &Submission) -> Result<(), Error> {
+    sqlx::query(include_str!("insert_session.sql"))
+        .bind(&submission.project_id)
+        .bind(&submission.session_digest)
+        .bind(&submission.document)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+async fn missing_assets(transaction: &mut PgConnection, submission: &Submission) -> Result<Vec<String>, Error> {
+    let digests: Vec<&str> = submission.assets.iter().map(String::as_str).collect();
+    Ok(sqlx::query_scalar(include_str!("missing_blobs.sql"))
+        .bind(&submission.project_id)
+        .bind(digests)
+        .fetch_all(transaction)
+        .await?)
+}
+
+/// The unfinished task that makes each of these artifacts.
+async fn tasks_in_making(
+    transaction: &mut PgConnection,
+    project_id: &str,
+    keys: &[String],
+) -> Result<BTreeMap<String, Uuid>, Error> {
+    let rows: Vec<(String, Uuid)> =
+        sqlx::query_as(include_str!("tasks_in_making.sql")).bind(project_id).bind(keys).fetch_all(transaction).await?;
+    Ok(rows.into_iter().collect())
+}
+
+async fn changes_since_last_job(
+    transaction: &mut PgConnection,
+    submission: &Submission,
+) -> Result<Vec<RevisionChange>, Error> {
+    let last: Option<sqlx::types::Json<BTreeMap<String, u32>>> =
+        sqlx::query_scalar(include_str!("revisions_of_last_job.sql"))
+            .bind(&submission.project_id)
+            .bind(&submission.session_digest)
+            .fetch_optional(transaction)
+            .await?;
+    let Some(last) = last else { return Ok(Vec::new()) };
+    let changed = submission.revisions.iter().filter_map(|(name, to_revision)| {
+        let from_revision = *last.0.get(name)?;
+        (from_revision != *to_revision).then(|| RevisionChange {
+            name: name.clone(),
+            from_revision,
+            to_revision: *to_revision,
+        })
+    });
+    Ok(changed.collect())
+}
+
+async fn insert_job(transaction: &mut PgConnection, submission: &Submission) -> Result<(), Error> {
+    sqlx::query(include_str!("insert_job.sql"))
+        .bind(&submission.project_id)
+        .bind(submission.job_id)
+        .bind(&submission.session_digest)
+        .bind(&submission.display_name)
+        .bind(submission.priority as i16)
+        .bind(&submission.deliver_to)
+        .bind(submission.replace)
+        .bind(serde_json::json!(submission.revisions))
+        .execute(&mut *transaction)
+        .await?;
+    let (names, keys): (Vec<&str>, Vec<String>) =
+        submission.deliverables.iter().map(|(name, key)| (name.as_str(), key.to_string())).unzip();
+    sqlx::query(include_str!("insert_deliverables.sql"))
+        .bind(&submission.project_id)
+        .bind(submission.job_id)
+        .bind(names)
+        .bind(keys)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Jobs, tasks and deliverables as clients see them. Reads only, without the queue's lock.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::Error;
+use super::waiting::{self, Supporter};
+use crate::state::{FailureKind, JobState, TaskState};
+
+/// A job as it stands.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct JobRow {
+    /// Its id.
+    pub job_id: Uuid,
+    /// For people.
+    pub display_name: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// 0 urgent, 1 normal, 2 bulk.
+    pub priority: i16,
+    /// When it was queued, in microseconds since 1970.
+    pub create_micros: i64,
+    /// When it ended.
+    pub end_micros: Option<i64>,
+    /// Why it failed.
+    pub failure_kind: Option<FailureKind>,
+    /// Why it failed, for people.
+    pub failure_message: Option<String>,
+    /// Share of its work that is done, 0 to 1.
+    pub progress: f64,
+    /// Digest of its document.
+    pub session_digest: String,
+    /// Where its masters go.
+    pub deliver_to: String,
+    /// The sequence of its newest event.
+    pub last_sequence: i64,
+    /// Tasks that wait, for tasks or a worker.
+    pub waiting: i64,
+    /// Tasks that run.
+    pub running: i64,
+    /// Tasks that succeeded.
+    pub succeeded: i64,
+    /// Tasks that failed.
+    pub failed: i64,
+    /// Tasks that were cancelled.
+    pub cancelled: i64,
+    /// Tasks whose artifacts were stored before.
+    pub cached: i64,
+}
+
+/// A task as it stands.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct TaskRow {
+    /// Its id.
+    pub task_id: Uuid,
+    /// `decode`, `stem`, `mix`, `master`, `fused`.
+    pub kind: String,
+    /// For people.
+    pub display_name: String,
+    /// Where it stands.
+    pub state: TaskState,
+    /// Its newest attempt; 0 before the first.
+    pub attempt: i32,
+    /// Who had that.
+    pub worker_name: String,
+    /// Whether there was nothing to do.
+    pub cached: bool,
+    /// Wall time of the attempt that succeeded.
+    pub seconds: f64,
+    /// Seconds of audio made per second.
+    pub realtime_factor: f64,
+    /// Why it failed.
+    pub failure_kind: Option<FailureKind>,
+    /// Why it failed, for people.
+    pub failure_message: Option<String>,
+    /// Share that is done, 0 to 1.
+    pub progress: f64,
+    /// Why it waits; empty unless it does.
+    #[sqlx(skip)]
+    pub waiting_reason: String,
+    revisions: sqlx::types::Json<BTreeMap<String, u32>>,
+    obstacles: Vec<String>,
+    tasks_ahead: i64,
+    seconds_to_wait: f64,
+    last_failure: Option<String>,
+}
+
+/// A deliverable as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct DeliverableRow {
+    /// Its name.
+    pub file_name: String,
+    /// The digest of its bytes; empty until they are there.
+    pub digest: String,
+    /// Their number.
+    pub size_bytes: i64,
+    /// What was measured and decided, as JSON.
+    pub report_json: String,
+}
+
+/// One job of a project.
+///
+/// # Errors
+/// When the database fails.
+pub async fn job(pool: &PgPool, project_id: &str, job_id: Uuid) -> Result<Option<JobRow>, Error> {
+    Ok(sqlx::query_as(include_str!("view_job.sql")).bind(project_id).bind(job_id).fetch_optional(pool).await?)
+}
+
+/// At most `limit` jobs of a project in a state (or in any), newest first, after the one that ended the last page: its
+/// time in microseconds and its id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn jobs(
+    pool: &PgPool,
+    project_id: &str,
+    state: Option<JobState>,
+    after: Option<(i64, Uuid)>,
+    limit: i64,
+) -> Result<Vec<JobRow>, Error> {
+    Ok(sqlx::query_as(include_str!("view_jobs.sql"))
+        .bind(project_id)
+        .bind(state)
+        .bind(after.map(|(micros, _)| micros))
+        .bind(after.map(|(_, job_id)| job_id))
+        .bind(limit)
+        .fetch_all(pool)
+        .await?)
+}
+
+/// The tasks of a job in plan order, all or these. A worker not heard of for `lost_after_seconds` explains no waiting.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tasks(
+    pool: &PgPool,
+    project_id: &str,
+    job_id: Uuid,
+    only: Option<&[Uuid]>,
+    lost_after_seconds: f64,
+) -> Result<Vec<TaskRow>, Error> {
+    let mut tasks: Vec<TaskRow> =
+        sqlx::query_as(include_str!("view_tasks.sql")).bind(project_id).bind(job_id).bind(only).fetch_all(pool).await?;
+    if tasks.iter().any(|task| task.state == TaskState::Ready) {
+        let supporters: Vec<Supporter> =
+            sqlx::query_as(include_str!("active_workers.sql")).bind(lost_after_seconds).fetch_all(pool).await?;
+        for task in &mut tasks {
+            task.waiting_reason = waiting::reason(task.waits(), &supporters);
+        }
+    } else {
+        for task in &mut tasks {
+            task.waiting_reason = waiting::reason(task.waits(), &[]);
+        }
+    }
+    Ok(tasks)
+}
+
+impl TaskRow {
+    fn waits(&self) -> waiting::Waits<'_> {
+        match self.state {
+            TaskState::Blocked => waiting::Waits::ForTasks(&self.obstacles),
+            TaskState::Ready if self.seconds_to_wait > 0.0 => waiting::Waits::ForTime {
+                seconds: self.seconds_to_wait,
+                last_failure: self.last_failure.as_deref().unwrap_or_default(),
+            },
+            TaskState::Ready => {
+                waiting::Waits::ForWorker { revisions: &self.revisions.0, tasks_ahead: self.tasks_ahead }
+            }
+            _ => waiting::Waits::No,
+        }
+    }
+}
+
+/// The deliverables of a job in the session's order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn deliverables(pool: &PgPool, project_id: &str, job_id: Uuid) -> Result<Vec<DeliverableRow>, Error> {
+    Ok(sqlx::query_as(include_str!("view_deliverables.sql")).bind(project_id).bind(job_id).fetch_all(pool).await?)
+}

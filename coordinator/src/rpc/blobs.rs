@@ -1,0 +1,216 @@
+//! BlobService.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
+use mixdown_proto::v1::blob_service_server::BlobService;
+use mixdown_proto::v1::upload_request::Part;
+use mixdown_proto::{MAX_PART_BYTES, v1};
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{Farm, auth, check, status};
+use crate::queue::Error;
+
+const MAX_DIGESTS: usize = 10_000;
+
+/// Blobs, for clients.
+#[derive(Debug, Clone)]
+pub(crate) struct Blobs(pub Farm);
+
+impl Blobs {
+    /// The size of a blob that is stored; it is pinned for a day.
+    async fn pin(&self, project_id: &str, digest: &str) -> Result<Option<i64>, Status> {
+        let pinned: Vec<(String, i64)> = self.pin_all(project_id, &[digest.to_owned()]).await?;
+        Ok(pinned.into_iter().next().map(|(_, size_bytes)| size_bytes))
+    }
+
+    async fn pin_all(&self, project_id: &str, digests: &[String]) -> Result<Vec<(String, i64)>, Status> {
+        let pinned = sqlx::query_as(include_str!("pin_blobs.sql"))
+            .bind(project_id)
+            .bind(digests)
+            .fetch_all(&self.0.pool)
+            .await
+            .map_err(Error::from)?;
+        Ok(pinned)
+    }
+
+    fn scratch(&self, project_id: &str, digest: &str) -> PathBuf {
+        self.0.scratch_dir.join("uploads").join(project_id).join(format!("{digest}.part"))
+    }
+
+    /// Receives what is announced into the scratch file.
+    async fn receive(
+        &self,
+        head: &v1::UploadHead,
+        parts: &mut Streaming<v1::UploadRequest>,
+        scratch: &Path,
+    ) -> Result<(), Status> {
+        let failed = |error: std::io::Error| status::internal(&error);
+        if let Some(folder) = scratch.parent() {
+            tokio::fs::create_dir_all(folder).await.map_err(failed)?;
+        }
+        let file =
+            std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(scratch).map_err(failed)?;
+        // Held until the file is closed; by the system, so that it does not outlive a crash.
+        if file.try_lock().is_err() {
+            return Err(status::aborted("UPLOAD_RUNNING", "another upload of this blob is under way; try again"));
+        }
+        let mut file = tokio::fs::File::from_std(file);
+        let committed = file.metadata().await.map_err(failed)?.len();
+        let offset = u64::try_from(head.offset_bytes).unwrap_or(u64::MAX);
+        if offset > committed {
+            let description = format!("{offset} lies beyond the {committed} bytes that are here");
+            return Err(status::invalid_field("head.offset_bytes", description));
+        }
+        file.set_len(offset).await.map_err(failed)?;
+        file.seek(std::io::SeekFrom::Start(offset)).await.map_err(failed)?;
+        let mut received = offset;
+        while let Some(message) = parts.message().await? {
+            let Some(Part::Data(data)) = message.part else {
+                return Err(status::invalid_field("part", "a head follows the first message".into()));
+            };
+            if data.len() > MAX_PART_BYTES {
+                return Err(status::invalid_field("data", format!("{} bytes are more than 1 MiB", data.len())));
+            }
+            received += data.len() as u64;
+            if received > u64::try_from(head.size_bytes).unwrap_or(0) {
+                return Err(status::invalid_field("data", "more bytes came than were announced".into()));
+            }
+            file.write_all(&data).await.map_err(failed)?;
+        }
+        file.flush().await.map_err(failed)?;
+        if received < u64::try_from(head.size_bytes).unwrap_or(0) {
+            let message = format!("{received} of {} bytes came; go on from there", head.size_bytes);
+            return Err(status::aborted("UPLOAD_INCOMPLETE", message));
+        }
+        Ok(())
+    }
+
+    async fn store(&self, project_id: &str, head: &v1::UploadHead, scratch: &Path) -> Result<(), Status> {
+        let file = scratch.to_owned();
+        let hashed = tokio::task::spawn_blocking(move || {
+            let digest = mixdown_dsp::digest::Digest::of_reader(std::fs::File::open(&file)?)?;
+            Ok::<_, std::io::Error>(digest)
+        });
+        let digest =
+            hashed.await.map_err(|error| status::internal(&error))?.map_err(|error| status::internal(&error))?;
+        if digest.to_string() != head.digest {
+            // Wrong from the start or broken on the way: it must begin again.
+            let _ = tokio::fs::remove_file(scratch).await;
+            let message = format!("the bytes that came have digest {digest}, not {}", head.digest);
+            return Err(status::data_loss(message));
+        }
+        self.0.store.put_file(scratch, &self.0.store.blob(project_id, &head.digest)?).await?;
+        sqlx::query(include_str!("record_upload.sql"))
+            .bind(project_id)
+            .bind(&head.digest)
+            .bind(head.size_bytes)
+            .execute(&self.0.pool)
+            .await
+            .map_err(Error::from)?;
+        // What stays behind is only room.
+        let _ = tokio::fs::remove_file(scratch).await;
+        Ok(())
+    }
+}
+
+#[tonic::async_trait]
+impl BlobService for Blobs {
+    async fn find_missing(
+        &self,
+        request: Request<v1::FindMissingRequest>,
+    ) -> Result<Response<v1::FindMissingResponse>, Status> {
+        let project_id = auth::client(&self.0, request.metadata()).await?;
+        let digests = request.into_inner().digests;
+        if digests.len() > MAX_DIGESTS {
+            return Err(status::invalid_field("digests", format!("{} are more than {MAX_DIGESTS}", digests.len())));
+        }
+        for digest in &digests {
+            check::digest("digests", digest)?;
+        }
+        let found = self.pin_all(&project_id, &digests).await?;
+        let found: std::collections::BTreeSet<String> = found.into_iter().map(|(digest, _)| digest).collect();
+        let missing_digests = digests.into_iter().filter(|digest| !found.contains(digest)).collect();
+        Ok(Response::new(v1::FindMissingResponse { missing_digests }))
+    }
+
+    async fn get_upload(
+        &self,
+        request: Request<v1::GetUploadRequest>,
+    ) -> Result<Response<v1::GetUploadResponse>, Status> {
+        let project_id = auth::client(&self.0, request.metadata()).await?;
+        let digest = request.into_inner().digest;
+        check::digest("digest", &digest)?;
+        if let Some(size_bytes) = self.pin(&project_id, &digest).await? {
+            return Ok(Response::new(v1::GetUploadResponse { committed_bytes: size_bytes, complete: true }));
+        }
+        let committed = tokio::fs::metadata(self.scratch(&project_id, &digest)).await.map_or(0, |meta| meta.len());
+        let committed_bytes = i64::try_from(committed).unwrap_or(i64::MAX);
+        Ok(Response::new(v1::GetUploadResponse { committed_bytes, complete: false }))
+    }
+
+    async fn upload(
+        &self,
+        request: Request<Streaming<v1::UploadRequest>>,
+    ) -> Result<Response<v1::UploadResponse>, Status> {
+        let project_id = auth::client(&self.0, request.metadata()).await?;
+        let mut parts = request.into_inner();
+        let Some(v1::UploadRequest { part: Some(Part::Head(head)) }) = parts.message().await? else {
+            return Err(status::invalid_field("part", "the first message must be the head".into()));
+        };
+        check::digest("head.digest", &head.digest)?;
+        if head.size_bytes < 0 || !(0..=head.size_bytes).contains(&head.offset_bytes) {
+            return Err(status::invalid_field("head", "size and offset do not fit together".into()));
+        }
+        if let Some(size_bytes) = self.pin(&project_id, &head.digest).await? {
+            return Ok(Response::new(v1::UploadResponse { digest: head.digest, size_bytes }));
+        }
+        let scratch = self.scratch(&project_id, &head.digest);
+        self.receive(&head, &mut parts, &scratch).await?;
+        self.store(&project_id, &head, &scratch).await?;
+        Ok(Response::new(v1::UploadResponse { digest: head.digest, size_bytes: head.size_bytes }))
+    }
+
+    type DownloadStream = BoxStream<'static, Result<v1::DownloadResponse, Status>>;
+
+    async fn download(&self, request: Request<v1::DownloadRequest>) -> Result<Response<Self::DownloadStream>, Status> {
+        let project_id = auth::client(&self.0, request.metadata()).await?;
+        let v1::DownloadRequest { digest, offset_bytes } = request.into_inner();
+        check::digest("digest", &digest)?;
+        let missing = || status::not_found("blob", &digest);
+        // The row, not the store, says whether the project has it.
+        let size_bytes = self.pin(&project_id, &digest).await?.ok_or_else(missing)?;
+        if !(0..=size_bytes).contains(&offset_bytes) {
+            return Err(status::invalid_field(
+                "offset_bytes",
+                format!("{offset_bytes} is not within 0 to {size_bytes}"),
+            ));
+        }
+        if offset_bytes == size_bytes {
+            let empty = v1::DownloadResponse { data: Vec::new(), size_bytes };
+            return Ok(Response::new(futures::stream::iter([Ok(empty)]).boxed()));
+        }
+        let place = self.0.store.blob(&project_id, &digest)?;
+        let offset = u64::try_from(offset_bytes).unwrap_or(0);
+        let parts = self.0.store.read(&place, offset).await?.ok_or_else(missing)?;
+        let told = parts
+            .map_err(move |source| Status::from(crate::blobs::Error::Store { what: format!("read {place}"), source }))
+            .map_ok(move |part| {
+                let cut = cut(part).into_iter();
+                futures::stream::iter(cut.map(move |data| Ok(v1::DownloadResponse { data: data.into(), size_bytes })))
+            })
+            .try_flatten();
+        Ok(Response::new(told.boxed()))
+    }
+}
+
+/// Cuts a part of any size into parts that may cross the wire.
+fn cut(mut part: Bytes) -> Vec<Bytes> {
+    let mut parts = Vec::with_capacity(part.len().div_ceil(MAX_PART_BYTES));
+    while !part.is_empty() {
+        parts.push(part.split_to(part.len().min(MAX_PART_BYTES)));
+    }
+    parts
+}

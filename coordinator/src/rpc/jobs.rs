@@ -1,0 +1,128 @@
+//! JobService.
+
+use futures::stream::BoxStream;
+use mixdown_proto::v1;
+use mixdown_proto::v1::job_service_server::JobService;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{Farm, auth, check, status, submit, views, watch};
+use crate::queue::cancel::{Changed, cancel};
+use crate::queue::retry_job::retry_job;
+use crate::queue::{request, view};
+use crate::server::deliver;
+
+/// Jobs, for clients.
+#[derive(Debug, Clone)]
+pub(crate) struct Jobs(pub Farm);
+
+impl Jobs {
+    async fn job(&self, project_id: &str, job_id: Uuid) -> Result<v1::Job, Status> {
+        let row = view::job(&self.0.pool, project_id, job_id).await?;
+        row.map(views::job).ok_or_else(|| status::not_found("job", &job_id.to_string()))
+    }
+
+    async fn changed(&self, project_id: &str, job_id: Uuid, changed: Changed) -> Result<v1::Job, Status> {
+        match changed {
+            Changed::Done => self.job(project_id, job_id).await,
+            Changed::NoSuchJob => Err(status::not_found("job", &job_id.to_string())),
+            Changed::RequestReused => Err(status::request_reused()),
+            Changed::NotPossible(state) => Err(status::failed_precondition(
+                "JOB_STATE",
+                format!("job {job_id} is {}: this cannot be done to it", views::job_state(state).as_str_name()),
+            )),
+            Changed::ArtifactsDropped => Err(status::failed_precondition(
+                "ARTIFACTS_DROPPED",
+                format!("what job {job_id} was to be made of was dropped since: submit the session again"),
+            )),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl JobService for Jobs {
+    async fn submit_job(
+        &self,
+        request: Request<v1::SubmitJobRequest>,
+    ) -> Result<Response<v1::SubmitJobResponse>, Status> {
+        let project_id = auth::client(&self.0, request.metadata()).await?;
+        let (job_id, changes) = submit::submit_job(&self.0, project_id.clone(), request.into_inner()).await?;
+        deliver::pending(&self.0.pool, &self.0.store, Some(job_id)).await;
+        let revision_changes = changes
+            .into_iter()
+            .map(|change| v1::RevisionChange {
+                name: change.name,
+                from_revision: change.from_revision,
+                to_revision: change.to_revision,
+            })
+            .collect();
+        let job = self.job(&project_id, job_id).await?;
+        tracing::info!(job.id = %job_id, project.id = %project_id, "queued \"{}\"", job.display_name);
+        Ok(Response::new(v1::SubmitJobResponse { job: Some(job), revision_changes }))
+    }
+
+    async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Result<Response<v1::GetJobResponse>, Status> {
+        let project_id = auth::client(&self.0, request.metadata()).await?;
+        let job_id = check::uuid("job_id", &request.get_ref().job_id)?;
+        let job = self.job(&project_id, job_id).await?;
+        let tasks = view::tasks(&self.0.pool, &project_id, job_id, None, self.0.lost_after_seconds()).await?;
+        let deliverables = view::deliverables(&self.0.pool, &project_id, job_id).await?;
+        Ok(Response::new(v1::GetJobResponse {
+            job: Some(job),
+            tasks: tasks.into_iter().map(views::task).collect(),
+            deliverables: deliverables.into_iter().map(views::deliverable).collect(),
+        }))
+    }
+
+    async fn list_jobs(&self, request: Request<v1::ListJobsRequest>) -> Result<Response<v1::ListJobsResponse>, Status> {
+        let project_id = auth::client(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        let page_size = check::page_size(request.page_size)?;
+        let after = check::page_token::<i64>(&request.page_token)?;
+        let state = views::wanted_state(request.state());
+        let mut rows = view::jobs(&self.0.pool, &project_id, state, after, page_size + 1).await?;
+        let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > page_size;
+        rows.truncate(usize::try_from(page_size).unwrap_or(usize::MAX));
+        let next_page_token = match rows.last() {
+            Some(last) if more => format!("{}:{}", last.job_id, last.create_micros),
+            _ => String::new(),
+        };
+        Ok(Response::new(v1::ListJobsResponse { jobs: rows.into_iter().map(views::job).collect(), next_page_token }))
+    }
+
+    type WatchJobStream = BoxStream<'static, Result<v1::WatchJobResponse, Status>>;
+
+    async fn watch_job(&self, request: Request<v1::WatchJobRequest>) -> Result<Response<Self::WatchJobStream>, Status> {
+        let project_id = auth::client(&self.0, request.metadata()).await?;
+        let job_id = check::uuid("job_id", &request.get_ref().job_id)?;
+        let after_sequence = request.get_ref().after_sequence;
+        self.job(&project_id, job_id).await?;
+        Ok(Response::new(watch::watch(self.0.clone(), project_id, job_id, after_sequence)))
+    }
+
+    async fn cancel_job(
+        &self,
+        request: Request<v1::CancelJobRequest>,
+    ) -> Result<Response<v1::CancelJobResponse>, Status> {
+        let project_id = auth::client(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        let job_id = check::uuid("job_id", &request.job_id)?;
+        let request_id = check::uuid("request_id", &request.request_id)?;
+        let call = request::Request::new(request_id, "CancelJob", &[job_id.as_bytes()]);
+        let changed = cancel(&self.0.pool, &project_id, job_id, &call).await?;
+        let job = self.changed(&project_id, job_id, changed).await?;
+        Ok(Response::new(v1::CancelJobResponse { job: Some(job) }))
+    }
+
+    async fn retry_job(&self, request: Request<v1::RetryJobRequest>) -> Result<Response<v1::RetryJobResponse>, Status> {
+        let project_id = auth::client(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        let job_id = check::uuid("job_id", &request.job_id)?;
+        let request_id = check::uuid("request_id", &request.request_id)?;
+        let call = request::Request::new(request_id, "RetryJob", &[job_id.as_bytes()]);
+        let changed = retry_job(&self.0.pool, &project_id, job_id, &call).await?;
+        deliver::pending(&self.0.pool, &self.0.store, Some(job_id)).await;
+        let job = self.changed(&project_id, job_id, changed).await?;
+        Ok(Response::new(v1::RetryJobResponse { job: Some(job) }))
+    }
+}

@@ -1,0 +1,48 @@
+//! The services of `mixdown.v1`: requests are checked and turned into operations of the queue, their results into answers.
+
+pub(crate) mod auth;
+pub(crate) mod blobs;
+mod check;
+pub(crate) mod jobs;
+mod status;
+mod submit;
+mod views;
+mod watch;
+pub(crate) mod workers;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+use crate::blobs::Store;
+use crate::wakeup::Wakeups;
+
+/// What the services stand on.
+#[derive(Debug, Clone)]
+pub(crate) struct Farm {
+    pub pool: PgPool,
+    pub store: Store,
+    pub wakeups: Wakeups,
+    /// Where uploads gather.
+    pub scratch_dir: PathBuf,
+    /// How long a lease lives without a heartbeat.
+    pub lease: Duration,
+    /// How often workers heartbeat.
+    pub heartbeat: Duration,
+    /// Whether calls without a token count as those of an admin of project `default`.
+    pub anonymous: bool,
+}
+
+impl Farm {
+    /// How long a worker may be silent before it counts as lost.
+    fn lost_after_seconds(&self) -> f64 {
+        // Long polls are heard of once a second, heartbeats more often than leases run out.
+        self.lease.as_secs_f64().max(3.0)
+    }
+}
+
+/// An error with its causes, for the log.
+pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    status::chain(error)
+}

@@ -1,0 +1,222 @@
+//! WorkerService.
+
+use std::time::Duration;
+
+use mixdown_proto::v1;
+use mixdown_proto::v1::worker_service_server::WorkerService;
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{Farm, auth, check, status, views};
+use crate::queue::artifacts::Made;
+use crate::queue::claim::{self, Claim, claim};
+use crate::queue::heartbeat::{self, Heartbeat};
+use crate::queue::settle::{Outcome, Settled, Settlement, Success, settle};
+use crate::queue::workers;
+use crate::server::deliver;
+use crate::wakeup::Hint;
+
+/// How often a waiting Lease call looks without having been woken.
+const POLL: Duration = Duration::from_secs(1);
+const LONGEST_WAIT_SECONDS: f64 = 60.0;
+const MAX_SLOTS: i32 = 1024;
+
+/// The farm, for workers.
+#[derive(Debug, Clone)]
+pub(crate) struct Workers(pub Farm);
+
+fn lease_refs(leases: &[v1::LeaseRef]) -> Result<Vec<(Uuid, i32)>, Status> {
+    leases.iter().map(|lease| Ok((check::uuid("leases.task_id", &lease.task_id)?, lease.attempt))).collect()
+}
+
+fn assignment(row: claim::Assignment) -> v1::Assignment {
+    v1::Assignment {
+        task_id: row.task_id.to_string(),
+        attempt: row.attempt,
+        job_id: row.job_id.to_string(),
+        project_id: row.project_id,
+        session_json: row.document,
+        task_json: row.spec,
+        artifact_digests: row.input_keys.into_iter().zip(row.input_digests).collect(),
+        deliver_to: row.deliver_to,
+        replace: row.replace,
+    }
+}
+
+fn success(success: v1::TaskSuccess) -> Result<Success, Status> {
+    for made in &success.artifacts {
+        check::digest("success.artifacts.key", &made.key)?;
+        check::digest("success.artifacts.digest", &made.digest)?;
+        if made.size_bytes < 0 {
+            return Err(status::invalid_field("success.artifacts.size_bytes", "it is negative".into()));
+        }
+    }
+    let made = |made: v1::MadeArtifact| Made {
+        key: made.key,
+        digest: made.digest,
+        size_bytes: made.size_bytes,
+        report_json: made.report_json,
+    };
+    Ok(Success {
+        artifacts: success.artifacts.into_iter().map(made).collect(),
+        cpu_seconds: success.cpu_seconds,
+        fetched_bytes: success.fetched_bytes,
+        stored_bytes: success.stored_bytes,
+        realtime_factor: success.realtime_factor,
+    })
+}
+
+#[tonic::async_trait]
+impl WorkerService for Workers {
+    async fn register(&self, request: Request<v1::RegisterRequest>) -> Result<Response<v1::RegisterResponse>, Status> {
+        auth::worker(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        check::uuid("request_id", &request.request_id)?;
+        if !(1..=MAX_SLOTS).contains(&request.slots) {
+            return Err(status::invalid_field("slots", format!("{} is not within 1 to {MAX_SLOTS}", request.slots)));
+        }
+        let worker_id = check::uuid("worker_id", &request.worker_id)?;
+        let registration = workers::Registration {
+            worker_id,
+            name: if request.name.is_empty() { worker_id.to_string() } else { request.name },
+            slots: request.slots,
+            revisions: request.revisions.into_iter().collect(),
+            version: request.version,
+        };
+        workers::register(&self.0.pool, &registration).await?;
+        tracing::info!(worker.id = %worker_id, "worker {} registered with {} slots", registration.name, registration.slots);
+        Ok(Response::new(v1::RegisterResponse {
+            lease_seconds: self.0.lease.as_secs_f64(),
+            heartbeat_seconds: self.0.heartbeat.as_secs_f64(),
+        }))
+    }
+
+    async fn lease(&self, request: Request<v1::LeaseRequest>) -> Result<Response<v1::LeaseResponse>, Status> {
+        auth::worker(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        let worker_id = check::uuid("worker_id", &request.worker_id)?;
+        let request_id = check::uuid("request_id", &request.request_id)?;
+        if !(1..=MAX_SLOTS).contains(&request.max_tasks) {
+            return Err(status::invalid_field(
+                "max_tasks",
+                format!("{} is not within 1 to {MAX_SLOTS}", request.max_tasks),
+            ));
+        }
+        if !(0.0..=LONGEST_WAIT_SECONDS).contains(&request.wait_seconds) {
+            return Err(status::invalid_field(
+                "wait_seconds",
+                format!("{} is not within 0 to 60", request.wait_seconds),
+            ));
+        }
+        let deadline = Instant::now() + Duration::from_secs_f64(request.wait_seconds);
+        // Before the first look, so that a task that becomes ready after it is not missed.
+        let mut wakeups = self.0.wakeups.subscribe();
+        loop {
+            let claimed = claim(&self.0.pool, worker_id, request.max_tasks, request_id, self.0.lease).await?;
+            let now = Instant::now();
+            match claimed {
+                Claim::UnknownWorker => return Err(status::unknown_worker()),
+                Claim::Drain => return Ok(Response::new(v1::LeaseResponse { assignments: Vec::new(), drain: true })),
+                Claim::Assigned(assigned) if !assigned.is_empty() || now >= deadline => {
+                    let assignments = assigned.into_iter().map(assignment).collect();
+                    return Ok(Response::new(v1::LeaseResponse { assignments, drain: false }));
+                }
+                Claim::Assigned(_) => wakeups.wait(POLL.min(deadline - now), |hint| hint == Hint::Task).await,
+            }
+        }
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<v1::HeartbeatRequest>,
+    ) -> Result<Response<v1::HeartbeatResponse>, Status> {
+        auth::worker(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        let worker_id = check::uuid("worker_id", &request.worker_id)?;
+        let mut leases = Vec::with_capacity(request.leases.len());
+        for lease in &request.leases {
+            let task_id = check::uuid("leases.task_id", &lease.task_id)?;
+            let progress = if lease.progress.is_finite() { lease.progress as f32 } else { 0.0 };
+            leases.push(heartbeat::Progress { task_id, attempt: lease.attempt, progress });
+        }
+        match heartbeat::heartbeat(&self.0.pool, worker_id, &leases, self.0.lease).await? {
+            Heartbeat::UnknownWorker => Err(status::unknown_worker()),
+            Heartbeat::Heard { stop, drain } => {
+                let lease_ref =
+                    |(task_id, attempt): (Uuid, i32)| v1::LeaseRef { task_id: task_id.to_string(), attempt };
+                Ok(Response::new(v1::HeartbeatResponse { stop: stop.into_iter().map(lease_ref).collect(), drain }))
+            }
+        }
+    }
+
+    async fn settle(&self, request: Request<v1::SettleRequest>) -> Result<Response<v1::SettleResponse>, Status> {
+        auth::worker(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        let outcome = match request.outcome {
+            None => return Err(status::invalid_field("outcome", "it is missing".into())),
+            Some(v1::settle_request::Outcome::Success(made)) => Outcome::Success(success(made)?),
+            Some(v1::settle_request::Outcome::Failure(failure)) => Outcome::Failure(views::reported_failure(failure)),
+        };
+        let settlement = Settlement {
+            worker_id: check::uuid("worker_id", &request.worker_id)?,
+            task_id: check::uuid("task_id", &request.task_id)?,
+            attempt: request.attempt,
+            request_id: check::uuid("request_id", &request.request_id)?,
+            outcome,
+        };
+        let settled = settle(&self.0.pool, &self.0.store, &settlement).await?;
+        let masters = match &settlement.outcome {
+            Outcome::Success(success) => success.artifacts.iter().any(|made| !made.report_json.is_empty()),
+            Outcome::Failure(_) => false,
+        };
+        if masters {
+            // Other jobs may have waited for them.
+            deliver::pending(&self.0.pool, &self.0.store, None).await;
+        }
+        Ok(Response::new(v1::SettleResponse { lease_lost: settled == Settled::LeaseLost }))
+    }
+
+    async fn relinquish(
+        &self,
+        request: Request<v1::RelinquishRequest>,
+    ) -> Result<Response<v1::RelinquishResponse>, Status> {
+        auth::worker(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        let worker_id = check::uuid("worker_id", &request.worker_id)?;
+        check::uuid("request_id", &request.request_id)?;
+        workers::relinquish(&self.0.pool, worker_id, &lease_refs(&request.leases)?, request.leaving).await?;
+        Ok(Response::new(v1::RelinquishResponse {}))
+    }
+
+    async fn list_workers(
+        &self,
+        request: Request<v1::ListWorkersRequest>,
+    ) -> Result<Response<v1::ListWorkersResponse>, Status> {
+        auth::admin(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        let page_size = check::page_size(request.page_size)?;
+        let after = check::page_token::<String>(&request.page_token)?;
+        let mut rows = workers::list(&self.0.pool, after.as_ref(), page_size + 1, self.0.lost_after_seconds()).await?;
+        let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > page_size;
+        rows.truncate(usize::try_from(page_size).unwrap_or(usize::MAX));
+        let next_page_token = match rows.last() {
+            Some(last) if more => format!("{}:{}", last.worker_id, last.name),
+            _ => String::new(),
+        };
+        let workers = rows.into_iter().map(views::worker).collect();
+        Ok(Response::new(v1::ListWorkersResponse { workers, next_page_token }))
+    }
+
+    async fn drain_worker(
+        &self,
+        request: Request<v1::DrainWorkerRequest>,
+    ) -> Result<Response<v1::DrainWorkerResponse>, Status> {
+        auth::admin(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        check::uuid("request_id", &request.request_id)?;
+        let row = workers::drain(&self.0.pool, &request.worker, self.0.lost_after_seconds()).await?;
+        let row = row.ok_or_else(|| status::not_found("worker", &request.worker))?;
+        Ok(Response::new(v1::DrainWorkerResponse { worker: Some(views::worker(row)) }))
+    }
+}
