@@ -2,11 +2,9 @@
 
 use core::f64::consts::PI;
 
+use super::lanes::without_dust;
 use crate::math;
 use crate::units::gain_from_db;
-
-/// Below this a filter's memory counts as nothing (−600 dB): it would only decay into slow subnormal numbers.
-const NOTHING: f64 = 1e-30;
 
 /// The coefficients of both stages, normalised to a0 = 1.
 ///
@@ -110,9 +108,7 @@ impl<const LANES: usize> KFilter<LANES> {
     /// split into blocks leaves no trace.
     pub fn flush_denormals(&mut self) {
         for value in self.shelf.iter_mut().chain(&mut self.high_pass).flatten() {
-            if value.abs() < NOTHING {
-                *value = 0.0;
-            }
+            *value = without_dust(*value);
         }
     }
 }

@@ -1,47 +1,194 @@
-//! The true-peak limiter's gain.
+//! The true-peak limiter.
 
+use super::box_stack::BoxStack;
+use super::peak_detector::PeakDetector;
+use super::release::Release;
+use super::sliding_min::SlidingMin;
 use crate::buffer::Buffer;
+use crate::units::frames_from_ms;
 
-/// Frames on each side of a sample interval that the detector reads.
-const DETECTOR_FRAMES: usize = 32;
+/// How long a peak holds the gain down beyond the look-ahead. Half a period of 50 Hz: the gain no longer follows the
+/// waveform of low notes, which would distort them.
+const HOLD_MS: f64 = 10.0;
+/// Frames limited at a time.
+const CHUNK: usize = 512;
 
 /// Frames by which a limiter with this look-ahead lags: the look-ahead, and what its detector must see of the future.
 #[must_use]
 pub fn latency_frames(lookahead_frames: usize) -> usize {
-    lookahead_frames + DETECTOR_FRAMES
+    lookahead_frames + PeakDetector::reach()
 }
 
-/// A streaming look-ahead true-peak limiter, channels linked; the output lags by `latency_frames`.
-pub struct LimiterKernel {}
+/// A streaming look-ahead true-peak limiter, channels linked; the output lags by [`latency_frames`].
+///
+/// ```text
+/// r[n] = min(1, C[n] / p[n])      p: true peaks near sample n, of any channel     detector
+/// m[n] = min r[n − L − H … n]     L look-ahead, H hold                            sliding minimum
+/// e[n] = release(m[n]) ≤ m[n]                                                     two-stage release
+/// g[n] = Σ h[k]·e[n − k]          h ≥ 0, Σh = 1, k from 0 to L                    box filters
+/// y[n] = x[n − L]·g[n]
+/// ```
+/// Each e in the last sum answers for a window that contains n − L, so that g[n] ≤ r[n − L]: no sample exceeds the
+/// ceiling, and true peaks exceed it by no more than the slope of the gain bends them. A gain of 1 changes no bit. Samples
+/// that are no finite numbers count as silence.
+pub struct LimiterKernel {
+    ceiling: f64,
+    lookahead: usize,
+    detector: PeakDetector,
+    window: SlidingMin,
+    release: Release,
+    smoothing: BoxStack,
+    lines: Vec<DelayLine>,
+    ceilings: DelayLine,
+    required: Vec<f64>,
+    lowest_gain: f64,
+}
 
 impl LimiterKernel {
-    /// A limiter with its ceiling (linear), look-ahead and release.
+    /// A limiter with its ceiling (linear), look-ahead and time constant of the fast release.
     #[must_use]
     pub fn new(sample_rate_hz: u32, channels: usize, ceiling: f64, lookahead_frames: usize, release_ms: f64) -> Self {
-        let _ = (sample_rate_hz, channels, ceiling, lookahead_frames, release_ms);
-        unimplemented!("loudness agent")
+        let hold = frames_from_ms(HOLD_MS, sample_rate_hz);
+        let history = (latency_frames(lookahead_frames)).max(2 * PeakDetector::reach()) + 1;
+        Self {
+            ceiling,
+            lookahead: lookahead_frames,
+            detector: PeakDetector::new(CHUNK),
+            window: SlidingMin::new(lookahead_frames + hold + 1),
+            release: Release::new(sample_rate_hz, release_ms),
+            smoothing: BoxStack::new(lookahead_frames + 1),
+            lines: vec![DelayLine::new(history, 0.0); channels],
+            ceilings: DelayLine::new(history, ceiling as f32),
+            required: vec![1.0; CHUNK],
+            lowest_gain: 1.0,
+        }
     }
 
     /// Frames by which the output lags.
     #[must_use]
     pub fn latency_frames(&self) -> usize {
-        unimplemented!("loudness agent")
+        latency_frames(self.lookahead)
     }
 
     /// Limits a block in place.
+    ///
+    /// # Panics
+    /// If the block has another number of channels than the limiter.
     pub fn process(&mut self, audio: &mut Buffer) {
-        let _ = audio;
-        unimplemented!("loudness agent")
+        let ceiling = self.ceiling as f32;
+        self.run(audio, |ceilings, _| ceilings.fill(ceiling));
+    }
+
+    /// Limits a block in place under a ceiling of its own for each frame that comes in (linear; frame i of `ceiling` is for
+    /// frame i of `audio` as it enters). To limit again where a reader still saw an over: there, lower the ceiling.
+    ///
+    /// # Panics
+    /// If the block has another number of channels than the limiter, or `ceiling` another length than the block.
+    pub fn process_with_ceiling(&mut self, audio: &mut Buffer, ceiling: &[f32]) {
+        assert_eq!(ceiling.len(), audio.frames(), "there is one ceiling for each frame");
+        self.run(audio, |ceilings, start| ceilings.copy_from_slice(&ceiling[start..start + ceilings.len()]));
     }
 
     /// The lowest gain applied so far, linear (1 when nothing was limited).
     #[must_use]
     pub fn lowest_gain(&self) -> f64 {
-        unimplemented!("loudness agent")
+        self.lowest_gain
+    }
+
+    /// Whether the limiter stands at unity gain and its lines hold nothing but silence.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.is_idle() && self.lines.iter().all(|line| line.past(line.history).iter().all(|&x| x == 0.0))
     }
 
     /// Returns to the state of a new limiter.
     pub fn reset(&mut self) {
-        unimplemented!("loudness agent")
+        self.detector.reset();
+        self.window.reset();
+        self.release.reset();
+        self.smoothing.reset();
+        self.lines.iter_mut().for_each(|line| line.reset(0.0));
+        self.ceilings.reset(self.ceiling as f32);
+        self.lowest_gain = 1.0;
+    }
+
+    fn is_idle(&self) -> bool {
+        self.window.is_at_rest() && self.release.is_at_rest() && self.smoothing.is_at_rest()
+    }
+
+    fn run(&mut self, audio: &mut Buffer, ceilings: impl Fn(&mut [f32], usize)) {
+        assert_eq!(audio.channel_count(), self.lines.len(), "a limiter is fed blocks of its own channel count");
+        let mut start = 0;
+        while start < audio.frames() {
+            let count = CHUNK.min(audio.frames() - start);
+            for (line, channel) in self.lines.iter_mut().zip(audio.iter()) {
+                let fresh = line.extend(count);
+                for (to, &x) in fresh.iter_mut().zip(&channel[start..start + count]) {
+                    *to = if x.is_finite() { x } else { 0.0 };
+                }
+            }
+            ceilings(self.ceilings.extend(count), start);
+            self.limit(count);
+            let gains = &self.required[..count];
+            let lag = self.latency_frames() + count;
+            for (line, channel) in self.lines.iter().zip(audio.iter_mut()) {
+                let delayed = line.past(lag).iter();
+                for ((to, &x), gain) in channel[start..start + count].iter_mut().zip(delayed).zip(gains) {
+                    *to = (f64::from(x) * gain) as f32;
+                }
+            }
+            start += count;
+        }
+    }
+
+    /// Turns what the latest `count` frames require into the gains to apply, in `required`.
+    fn limit(&mut self, count: usize) {
+        let width = 2 * PeakDetector::reach();
+        // The windows of `count` intervals, the last of which ends with the newest sample.
+        let channels = self.lines.iter().map(|line| line.past(count + width - 1));
+        let ceilings = &self.ceilings.past(count + PeakDetector::reach())[..count + 1];
+        let limiting = self.detector.required_gain(channels, ceilings, &mut self.required[..count]);
+        if !limiting && self.is_idle() {
+            return;
+        }
+        for gain in &mut self.required[..count] {
+            *gain = self.smoothing.push(self.release.push(self.window.push(*gain)));
+            self.lowest_gain = self.lowest_gain.min(*gain);
+        }
+    }
+}
+
+/// The latest values of a stream in one piece: at least `history` of the past, then the newest.
+#[derive(Debug, Clone)]
+struct DelayLine {
+    values: Vec<f32>,
+    history: usize,
+    end: usize,
+}
+
+impl DelayLine {
+    fn new(history: usize, filled_with: f32) -> Self {
+        // Room for several chunks between two moves to the front.
+        Self { values: vec![filled_with; 2 * history + 4 * CHUNK], history, end: history }
+    }
+
+    /// Makes room for `count` values, at most [`CHUNK`], to be written.
+    fn extend(&mut self, count: usize) -> &mut [f32] {
+        if self.end + count > self.values.len() {
+            self.values.copy_within(self.end - self.history..self.end, 0);
+            self.end = self.history;
+        }
+        self.end += count;
+        &mut self.values[self.end - count..self.end]
+    }
+
+    /// The newest `count` values, in time order.
+    fn past(&self, count: usize) -> &[f32] {
+        &self.values[self.end - count..self.end]
+    }
+
+    fn reset(&mut self, filled_with: f32) {
+        self.values.fill(filled_with);
+        self.end = self.history;
     }
 }

@@ -1,16 +1,22 @@
 //! Kernels: slices in, slices out; no parameters, no graph.
 
+pub mod box_stack;
 pub mod delay_line;
 pub mod dither;
 pub mod eq_design;
 pub mod fdn;
 pub mod gain_computer;
+pub mod interpolator;
 pub mod k_weighting;
+pub mod kaiser;
 pub mod lanes;
 pub mod limiter;
 pub mod one_pole;
+pub mod peak_detector;
 pub mod prototype;
+pub mod release;
 pub mod resampler;
+pub mod sliding_min;
 pub mod svf;
 pub mod true_peak;
 pub mod window;

@@ -36,7 +36,7 @@ impl Meter {
     /// If there are no channels or more than 8.
     #[must_use]
     pub fn new(sample_rate_hz: u32, channels: usize) -> Self {
-        let true_peaks = (0..channels).map(|_| TruePeakReader::new(sample_rate_hz)).collect();
+        let true_peaks = (0..channels).map(|_| TruePeakReader::new()).collect();
         Self { true_peaks, ..Self::loudness_only(sample_rate_hz, channels) }
     }
 

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::limiter;
-use crate::node::{Node, ParameterLane, ParameterSpec, Parameters, Prepare};
-use crate::units::frames_from_ms;
+use crate::control::moving_lanes;
+use crate::kernels::limiter::{self, LimiterKernel};
+use crate::node::{Block, Node, ParameterLane, Parameters, Prepare};
+use crate::units::{frames_from_ms, gain_from_db};
 
 /// A streaming true-peak limiter: one pass, look-ahead, channels linked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,18 +33,8 @@ impl Default for Limiter {
 }
 
 impl Parameters for Limiter {
-    fn specs(&self) -> Vec<ParameterSpec> {
-        vec![ParameterSpec { name: "drive_db".to_owned(), min: 0.0, max: 40.0 }]
-    }
-
-    fn get(&self, index: usize) -> f64 {
-        debug_assert_eq!(index, 0, "a limiter automates its drive alone");
-        self.drive_db
-    }
-
-    fn set(&mut self, index: usize, value: f64) {
-        debug_assert_eq!(index, 0, "a limiter automates its drive alone");
-        self.drive_db = value;
+    continuous! {
+        drive_db: 0.0 to 40.0,
     }
 
     fn faults(&self, _: u32) -> Vec<(String, String)> {
@@ -74,7 +65,55 @@ impl Limiter {
     /// The node, ready to process.
     #[must_use]
     pub fn build(&self, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
-        let _ = (prepare, lanes);
-        unimplemented!("nodes agent")
+        let mut parameters = self.clone();
+        let moving = moving_lanes(&mut parameters, lanes);
+        Box::new(LimiterNode {
+            drive: gain_from_db(parameters.drive_db),
+            lane: moving.into_iter().next(),
+            kernel: LimiterKernel::new(
+                prepare.sample_rate_hz,
+                prepare.channels,
+                gain_from_db(self.ceiling_dbtp),
+                frames_from_ms(self.lookahead_ms, prepare.sample_rate_hz),
+                self.release_ms,
+            ),
+        })
+    }
+}
+
+/// Frames whose drive is computed together.
+const RUN_FRAMES: usize = 64;
+
+struct LimiterNode {
+    drive: f64,
+    /// In dB, if the drive moves.
+    lane: Option<ParameterLane>,
+    kernel: LimiterKernel,
+}
+
+impl Node for LimiterNode {
+    fn process(&mut self, block: &mut Block<'_>) {
+        let mut gains = [self.drive; RUN_FRAMES];
+        for start in (0..block.audio.frames()).step_by(RUN_FRAMES) {
+            let frames = RUN_FRAMES.min(block.audio.frames() - start);
+            if let Some(ParameterLane { lane, .. }) = &self.lane {
+                lane.fill(block.frame + start as i64, &mut gains[..frames]);
+                gains[..frames].iter_mut().for_each(|gain| *gain = gain_from_db(*gain));
+            }
+            for channel in block.audio.iter_mut() {
+                for (sample, gain) in channel[start..start + frames].iter_mut().zip(&gains) {
+                    *sample = (gain * f64::from(*sample)) as f32;
+                }
+            }
+        }
+        self.kernel.process(block.audio);
+    }
+
+    fn reset(&mut self) {
+        self.kernel.reset();
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.kernel.is_at_rest()
     }
 }
