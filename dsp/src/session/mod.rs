@@ -81,6 +81,18 @@ pub fn schema() -> String {
     format!("{schema:#}\n")
 }
 
+/// Defaults and facts of assets make the canonical JSON longer than what was written, at most by this factor.
+const MAX_GROWTH: u64 = 32;
+
+/// A document that was short enough as written, but would not be on the wire.
+fn canonical_too_large(source: &Source<'_>, document: &Document) -> Option<Fault> {
+    if source.text.len() as u64 <= MAX_DOCUMENT_BYTES / MAX_GROWTH {
+        return None;
+    }
+    let bytes = to_json(document).len() as u64;
+    (bytes > MAX_DOCUMENT_BYTES).then(|| source::too_large(bytes))
+}
+
 /// Where the files of clips are found.
 struct Folder<'a> {
     path: &'a Path,
@@ -106,7 +118,10 @@ fn read(source: &Source<'_>, folder: Option<Folder<'_>>) -> Result<ValidSession,
                 None => BTreeSet::new(),
             };
             match validate::validate(document, &unresolved) {
-                Ok(session) if faults.is_empty() => return Ok(session),
+                Ok(session) if faults.is_empty() => match canonical_too_large(source, &session.document) {
+                    None => return Ok(session),
+                    Some(fault) => faults.push(fault),
+                },
                 Ok(_) => {}
                 Err(found) => faults.extend(found),
             }

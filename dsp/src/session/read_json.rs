@@ -182,3 +182,54 @@ impl Reader<'_> {
         SyntaxError { code: "syntax", span, message: message.to_owned(), expected: expected.to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let scalar = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<u64>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            (-1e12..1e12).prop_map(Into::into),
+            any::<String>().prop_map(Into::into),
+        ];
+        scalar.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                prop::collection::btree_map(any::<String>(), inner, 0..6)
+                    .prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_serde_json_writes_is_read_the_same(value in json(), pretty in any::<bool>()) {
+            let text = if pretty { format!("{value:#}") } else { value.to_string() };
+            prop_assert_eq!(read(&text).unwrap().to_json(), value);
+        }
+
+        #[test]
+        fn what_serde_json_refuses_is_refused(text in "[\\[\\]{},:\"0-9eE.+\\-truefalsn\\\\ u]{0,16}") {
+            let theirs = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+            let ours = read(&text);
+            let doubled = ours.as_ref().is_err_and(|errors| errors[0].code == "duplicate_key");
+            prop_assert_eq!(ours.is_ok() || doubled, theirs);
+        }
+    }
+
+    #[test]
+    fn numbers_keep_every_bit() {
+        for number in [0.1, 1.0 / 3.0, 5e-324, f64::MAX, -2.2250738585072011e-308, 9007199254740993.0] {
+            let Value::Float(read) = read(&format!("{number:e}")).unwrap().value else { panic!("{number} is a float") };
+            assert_eq!(read.to_bits(), number.to_bits());
+        }
+    }
+}

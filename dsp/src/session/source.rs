@@ -105,7 +105,8 @@ pub(super) fn read_file(path: &Path) -> Result<String, Box<Fault>> {
     })
 }
 
-fn too_large(bytes: u64) -> Fault {
+/// The fault of a document of too many bytes.
+pub(super) fn too_large(bytes: u64) -> Fault {
     let limits = format!(
         "at most {MAX_DOCUMENT_BYTES} bytes (16 MiB), which hold the most that a session may have: 1024 tracks"
     );
