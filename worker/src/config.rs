@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::backoff::Backoff;
+use crate::cpu::CpuMeter;
 use crate::worker::Error;
 
 /// Everything a worker is told. Passed down; each part reads its share.
@@ -35,6 +36,8 @@ pub struct Config {
     pub storage_patience: Duration,
     /// Waits between tries, of calls and of the store alike.
     pub backoff: Backoff,
+    /// Counts CPU time; one for all workers of a process.
+    pub cpu: CpuMeter,
 }
 
 impl Config {
@@ -55,6 +58,7 @@ impl Config {
             drain_grace: Duration::from_secs(60),
             storage_patience: Duration::from_secs(120),
             backoff: Backoff::default(),
+            cpu: CpuMeter::default(),
         }
     }
 }

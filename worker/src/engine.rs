@@ -39,7 +39,7 @@ pub trait Rendering: Send + Sync {
     fn assets(&self) -> Vec<NeededAsset>;
 
     /// What the monitor's `advance` will add up to.
-    fn work_frames(&self) -> u64;
+    fn cost(&self) -> u64;
 
     /// Seconds of audio that it makes: of every asset decoded, stem rendered, mix and master, kept or not.
     fn audio_seconds(&self) -> f64;
@@ -88,11 +88,8 @@ impl Rendering for Prepared {
         sizes.into_iter().map(|(digest, size_bytes)| NeededAsset { digest, size_bytes }).collect()
     }
 
-    fn work_frames(&self) -> u64 {
-        let decoded = self.spec.decode.iter().map(|asset| self.session.assets[*asset].facts.frames);
-        let stems = self.spec.render_stems.iter().map(|track| self.session.tracks[*track].stem_frames);
-        let wholes = self.spec.mixes.len() + self.spec.solutions.len() + self.spec.masters.len();
-        decoded.chain(stems).sum::<u64>() + self.session.length_frames * wholes as u64
+    fn cost(&self) -> u64 {
+        plan::spec_cost(&self.session, &self.spec)
     }
 
     fn audio_seconds(&self) -> f64 {

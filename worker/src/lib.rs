@@ -10,7 +10,7 @@
 //!     render    a dedicated thread, panics contained
 //!     engine    what is rendered: the DSP, or a test's script
 //!   lease     heartbeat: progress out, stop orders in    one loop for all leases
-//! blobs     object storage        link    calls that go on for ever        backoff · config · failure
+//! blobs     object storage        link    calls that go on for ever        backoff · config · cpu · failure · home
 //! ```
 //!
 //! A process may run several workers, each with a cache folder of its own. A program that uses `https` or `s3` installs
@@ -20,6 +20,7 @@ pub mod backoff;
 pub mod blobs;
 pub mod cache;
 pub mod config;
+pub mod cpu;
 pub mod engine;
 pub mod failure;
 pub mod home;

@@ -1,19 +1,17 @@
 //! From async to blocking: a render runs on a thread of its own, watched from outside, and its panic ends there.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::thread;
 
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::execute::{ExecuteError, Files, Made, Options};
 use mixdown_dsp::plan::Key;
 use mixdown_dsp::progress::Monitor;
-use nix::sys::resource::{UsageWho, getrusage};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -31,16 +29,6 @@ pub enum Error {
     /// No thread could be had.
     #[error("cannot start a thread to render on")]
     Thread(#[source] std::io::Error),
-}
-
-/// What was rendered.
-#[derive(Debug)]
-pub struct Rendered {
-    /// The artifacts, in the work folder.
-    pub made: Vec<Made>,
-    /// CPU time of the threads that rendered: exact for the first thread; for others as of the last time they reported
-    /// progress.
-    pub cpu: Duration,
 }
 
 /// Where a task finds its files.
@@ -72,57 +60,31 @@ impl Files for LocalFiles {
 /// How far a render is, and whether it should stop. Shared between its threads and the heartbeat.
 #[derive(Debug)]
 pub struct Watch {
-    total_frames: AtomicU64,
-    done_frames: AtomicU64,
+    cost: AtomicU64,
+    done: AtomicU64,
     stop: CancellationToken,
-    cpu: Mutex<HashMap<ThreadId, ThreadCpu>>,
 }
-
-#[derive(Debug, Default, Clone, Copy)]
-struct ThreadCpu {
-    used: Duration,
-    frames_since: u64,
-}
-
-/// Frames of progress between two looks at a thread's clock, so that tiny blocks do not pay for it.
-const CPU_SAMPLE_FRAMES: u64 = 4096;
 
 impl Watch {
     /// Watches a render that stops when `stop` is cancelled.
     #[must_use]
     pub fn new(stop: CancellationToken) -> Self {
-        Self { total_frames: AtomicU64::new(0), done_frames: AtomicU64::new(0), stop, cpu: Mutex::default() }
+        Self { cost: AtomicU64::new(0), done: AtomicU64::new(0), stop }
     }
 
     /// Share that is done, 0 to 1; 0 before the render has begun.
     #[must_use]
     pub fn progress(&self) -> f64 {
-        let total = self.total_frames.load(Ordering::Relaxed);
-        if total == 0 {
-            return 0.0;
-        }
-        (self.done_frames.load(Ordering::Relaxed) as f64 / total as f64).min(1.0)
-    }
-
-    fn cpu(&self) -> Duration {
-        let threads = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.values().map(|thread| thread.used).sum()
-    }
-
-    fn sample_cpu(&self, frames: u64, at_least: u64) {
-        let mut threads = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
-        let thread = threads.entry(thread::current().id()).or_default();
-        thread.frames_since += frames;
-        if thread.frames_since >= at_least {
-            *thread = ThreadCpu { used: thread_cpu(), frames_since: 0 };
+        match self.cost.load(Ordering::Relaxed) {
+            0 => 0.0,
+            cost => (self.done.load(Ordering::Relaxed) as f64 / cost as f64).min(1.0),
         }
     }
 }
 
 impl Monitor for Watch {
-    fn advance(&self, frames: u64) {
-        self.done_frames.fetch_add(frames, Ordering::Relaxed);
-        self.sample_cpu(frames, CPU_SAMPLE_FRAMES);
+    fn advance(&self, work: u64) {
+        self.done.fetch_add(work, Ordering::Relaxed);
     }
 
     fn is_cancelled(&self) -> bool {
@@ -140,16 +102,15 @@ pub async fn render(
     files: LocalFiles,
     options: Options,
     watch: Arc<Watch>,
-) -> Result<Rendered, Error> {
-    watch.total_frames.store(rendering.work_frames(), Ordering::Relaxed);
+) -> Result<Vec<Made>, Error> {
+    watch.cost.store(rendering.cost(), Ordering::Relaxed);
     let (ended_tx, ended) = oneshot::channel();
     let span = tracing::Span::current();
     let body = move || {
         let _span = span.entered();
         let result = contained(|| rendering.run(&files, options, &*watch));
-        watch.sample_cpu(0, 0);
         // Whoever waited may be gone.
-        let _ = ended_tx.send(result.map(|made| Rendered { made, cpu: watch.cpu() }));
+        let _ = ended_tx.send(result);
     };
     thread::Builder::new().name("render".into()).spawn(body).map_err(Error::Thread)?;
     ended.await.unwrap_or_else(|_| Err(Error::Panicked("its thread ended without a result".into())))
@@ -171,14 +132,4 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
     } else {
         "no message".to_owned()
     }
-}
-
-/// CPU time of the calling thread.
-fn thread_cpu() -> Duration {
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else { return Duration::ZERO };
-    let of = |time: nix::sys::time::TimeVal| {
-        Duration::from_secs(u64::try_from(time.tv_sec()).unwrap_or(0))
-            + Duration::from_micros(u64::try_from(time.tv_usec()).unwrap_or(0))
-    };
-    of(usage.user_time()) + of(usage.system_time())
 }

@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::lease::{Lease, Stopped};
 use crate::link::Link;
-use crate::render::{self, LocalFiles, Rendered, render};
+use crate::render::{self, LocalFiles, render};
 
 /// What tasks of one worker share.
 pub(crate) struct Bench {
@@ -76,6 +76,7 @@ impl From<Failure> for Ended {
 
 async fn attempt(bench: &Arc<Bench>, assignment: &Assignment, lease: &Lease) -> Result<TaskSuccess, Ended> {
     let begun = Instant::now();
+    let cpu = bench.config.cpu.begin();
     let rendering = prepare(bench, assignment).await?;
     let inputs = lease.unless_stopped(fetch(bench, assignment, &*rendering)).await??;
     let work = bench.home.work_dir().map_err(|error| {
@@ -87,7 +88,7 @@ async fn attempt(bench: &Arc<Bench>, assignment: &Assignment, lease: &Lease) -> 
     let files = LocalFiles { assets: inputs.assets, artifacts: inputs.artifacts, work_dir: work.path().to_owned() };
     let options = Options { threads: bench.config.threads_per_task, block_frames: bench.config.block_frames };
     let rendered = render(Arc::clone(&rendering), files, options, Arc::clone(&lease.watch)).await;
-    let Rendered { made, cpu } = match rendered {
+    let made = match rendered {
         Err(render::Error::Execute(ExecuteError::Cancelled)) if lease.stop.is_cancelled() => {
             return Err(Ended::Stopped);
         }
@@ -98,7 +99,7 @@ async fn attempt(bench: &Arc<Bench>, assignment: &Assignment, lease: &Lease) -> 
     let (artifacts, stored_bytes) = lease.unless_stopped(upload(bench, assignment, made)).await??;
     Ok(TaskSuccess {
         artifacts,
-        cpu_seconds: cpu.as_secs_f64(),
+        cpu_seconds: cpu.used().as_secs_f64(),
         fetched_bytes: inputs.fetched_bytes.try_into().unwrap_or(i64::MAX),
         stored_bytes: stored_bytes.try_into().unwrap_or(i64::MAX),
         realtime_factor: rendering.audio_seconds() / begun.elapsed().as_secs_f64().max(1e-6),

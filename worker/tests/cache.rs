@@ -1,4 +1,5 @@
 //! The cache: bounded, verified, shared.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The worker and its coordinator: registering, leasing, heartbeats, draining, outages.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
 

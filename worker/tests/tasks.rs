@@ -1,4 +1,5 @@
 //! One task at a time: what becomes of it, of its bytes and of its failures.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
 

@@ -8,4 +8,4 @@ mod tasks;
 
 pub use keys::{Key, Keys, STAGE_REVISIONS, revisions, solved_on};
 pub use spec::{TaskKind, TaskSpec};
-pub use tasks::{Granularity, KeepStems, Plan, PlannedTask, plan};
+pub use tasks::{Granularity, KeepStems, Plan, PlannedTask, plan, spec_cost};

@@ -287,7 +287,9 @@ fn stems_of_mix(session: &ValidSession, mix: MixIndex) -> BTreeSet<TrackIndex> {
     sounding.chain(keying).collect()
 }
 
-fn spec_cost(session: &ValidSession, spec: &TaskSpec) -> u64 {
+/// The cost of a task, in nanoseconds of one core: [`PlannedTask::cost`], and what its progress adds up to.
+#[must_use]
+pub fn spec_cost(session: &ValidSession, spec: &TaskSpec) -> u64 {
     let decode: u64 = spec.decode.iter().map(|asset| cost::decode_ns(session, *asset)).sum();
     let stems: u64 = spec.render_stems.iter().map(|track| cost::stem_ns(session, *track)).sum();
     let mixes: u64 = spec.mixes.iter().map(|mix| cost::mix_ns(session, *mix)).sum();

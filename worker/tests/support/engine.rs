@@ -27,7 +27,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Adds a task that reads these assets and does this; its work is 100 frames.
+    /// Adds a task that reads these assets and does this; its cost is 100.
     pub fn task(
         mut self,
         name: &str,
@@ -57,7 +57,7 @@ impl Rendering for Task {
         self.assets.clone()
     }
 
-    fn work_frames(&self) -> u64 {
+    fn cost(&self) -> u64 {
         100
     }
 
