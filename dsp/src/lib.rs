@@ -18,6 +18,7 @@ pub mod buffer;
 pub mod control;
 pub mod digest;
 pub mod execute;
+pub mod finish;
 pub mod graph;
 pub mod kernels;
 pub mod loudness;

@@ -1,0 +1,216 @@
+//! Makes one file of a mix or stem.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::chain::{Ceiling, Chain, ChainSpec};
+use super::delivered::{Delivered, Pass, bits};
+use super::report::{LoudnessReport, Report};
+use super::solve::Solution;
+use crate::buffer::Buffer;
+use crate::execute::ExecuteError;
+use crate::kernels::resampler::Resampler;
+use crate::media::{FileSpec, FileWriter};
+use crate::progress::Monitor;
+use crate::session::ValidSession;
+use crate::session::document::{Depth, Dither};
+use crate::session::valid::{Content, Deliverable, DeliverableIndex};
+use crate::units::{db_from_gain, gain_from_db};
+
+/// Rounds in which overs are taken out where they are; what is left then is taken off the whole file.
+pub const MAX_ROUNDS: u32 = 4;
+
+/// A hair below 1: keeps a level that was set to a limit from passing it by rounding.
+const BELOW: f64 = 0.99999;
+
+/// Makes a deliverable out of `source`, the PCM artifact of its mix or stem, in `work_dir`. Returns the file and its report.
+///
+/// With a `solution`, no true-peak reader sees the file above the ceiling. Without one, the samples pass as they are,
+/// and an over in an integer file is an error.
+///
+/// # Errors
+/// An over in an integer file without limiter (`BadSession`, with the dB to pull down); files that cannot be read or
+/// written; the monitor asked to stop.
+pub fn deliver(
+    source: &Path,
+    session: &ValidSession,
+    deliverable: DeliverableIndex,
+    solution: Option<&Solution>,
+    work_dir: &Path,
+    monitor: &dyn Monitor,
+) -> Result<(PathBuf, serde_json::Value), ExecuteError> {
+    let asked = &session.deliverables[deliverable];
+    let path = work_dir.join(format!("master-{deliverable}"));
+    let finish = Finish { source, session, asked, path, monitor };
+    let (pass, loudness) = match solution {
+        Some(solution) => finish.under_ceiling(solution)?,
+        None => (finish.as_it_is()?, None),
+    };
+    let report = serde_json::to_value(finish.report(pass, loudness))
+        .map_err(|error| finish.io("cannot write the report of", io::Error::other(error)))?;
+    Ok((finish.path, report))
+}
+
+struct Finish<'a> {
+    source: &'a Path,
+    session: &'a ValidSession,
+    asked: &'a Deliverable,
+    path: PathBuf,
+    monitor: &'a dyn Monitor,
+}
+
+impl Finish<'_> {
+    /// Makes the file without gain and limiter.
+    fn as_it_is(&self) -> Result<Pass, ExecuteError> {
+        let pass = self.pass(None, 1.0)?;
+        if pass.clipped == 0 || self.asked.depth == Depth::Float32 {
+            return Ok(pass);
+        }
+        let highest = db_from_gain(self.highest_sample()?);
+        Err(ExecuteError::BadSession(format!(
+            "\"{}\": {} samples are over full scale, the highest at {highest:+.2} dBFS, and nothing limits this file: pull \
+             it down by {:.2} dB, or ask for depth 32f",
+            self.asked.file_name,
+            pass.clipped,
+            highest + 0.01
+        )))
+    }
+
+    /// Makes the file until every reader sees it below the ceiling.
+    fn under_ceiling(&self, solution: &Solution) -> Result<(Pass, Option<LoudnessReport>), ExecuteError> {
+        let limit = gain_from_db(solution.ceiling_dbtp);
+        let (from_hz, to_hz) = (self.session.sample_rate_hz, self.asked.sample_rate_hz);
+        let frames = Resampler::output_frames(from_hz, to_hz, self.session.length_frames);
+        let mut ceiling = Ceiling::new((limit - self.dither_peak()) * BELOW, frames);
+        let gain = gain_from_db(solution.gain_db);
+        let (mut corrections, mut trim) = (0, 1.0);
+        loop {
+            let pass = self.pass(Some((gain, ceiling.clone())), trim)?;
+            let highest = pass.window_peaks.iter().copied().fold(0.0, f64::max);
+            if highest <= limit {
+                let report = self.loudness_report(solution, &pass, corrections, trim);
+                return Ok((pass, Some(report)));
+            }
+            if corrections < MAX_ROUNDS {
+                corrections += 1;
+                for (window, peak) in pass.window_peaks.iter().enumerate().filter(|(_, peak)| **peak > limit) {
+                    ceiling.lower(window, limit / peak * BELOW);
+                }
+            } else {
+                trim *= (limit - self.dither_peak()) / highest * BELOW;
+            }
+        }
+    }
+
+    /// The most that rounding and dither can add to a true peak, linear: 1.5 LSB a sample (±1 of TPDF, half a step of
+    /// rounding), doubled for what interpolation can make of it.
+    fn dither_peak(&self) -> f64 {
+        bits(self.asked.depth).map_or(0.0, |bits| 2.0 * 1.5 / f64::from(1u32 << (bits - 1)))
+    }
+
+    /// Makes the file once.
+    fn pass(&self, mastering: Option<(f64, Ceiling)>, trim: f64) -> Result<Pass, ExecuteError> {
+        let mut chain = self.chain(self.asked.sample_rate_hz, mastering, trim)?;
+        let channels = chain.channels();
+        let mut writer = self.writer(channels, chain.frames())?;
+        let asked = self.asked;
+        let mut delivered =
+            Delivered::new(asked.depth, asked.dither, self.session.seed, asked.sample_rate_hz, channels);
+        let mut frame = 0;
+        self.each_block(&mut chain, |block| {
+            delivered.take(block, frame);
+            frame += block.frames() as u64;
+            writer.write(delivered.samples()).map_err(|source| self.io("cannot write", source))
+        })?;
+        writer.finish().map_err(|source| self.io("cannot write", source))?;
+        Ok(delivered.finish(chain.lowest_gain()))
+    }
+
+    /// The greatest magnitude of a sample before it is clipped.
+    fn highest_sample(&self) -> Result<f64, ExecuteError> {
+        let mut chain = self.chain(self.asked.sample_rate_hz, None, 1.0)?;
+        let mut highest = 0.0f32;
+        self.each_block(&mut chain, |block| {
+            highest = block.iter().flatten().fold(highest, |highest, sample| highest.max(sample.abs()));
+            Ok(())
+        })?;
+        Ok(f64::from(highest))
+    }
+
+    fn chain(&self, sample_rate_hz: u32, mastering: Option<(f64, Ceiling)>, trim: f64) -> Result<Chain, ExecuteError> {
+        let spec = ChainSpec {
+            source: self.source,
+            length_frames: self.session.length_frames,
+            sample_rate_hz,
+            mastering,
+            trim,
+        };
+        Chain::open(spec).map_err(|source| self.io("cannot read the source of", source))
+    }
+
+    fn each_block(
+        &self,
+        chain: &mut Chain,
+        mut take: impl FnMut(&mut Buffer) -> Result<(), ExecuteError>,
+    ) -> Result<(), ExecuteError> {
+        let mut block = Buffer::new(chain.channels(), 0);
+        while let Some(frames) =
+            chain.next(&mut block).map_err(|source| self.io("cannot read the source of", source))?
+        {
+            if self.monitor.is_cancelled() {
+                return Err(ExecuteError::Cancelled);
+            }
+            take(&mut block)?;
+            self.monitor.advance(frames as u64);
+        }
+        Ok(())
+    }
+
+    fn writer(&self, channels: usize, frames: u64) -> Result<FileWriter, ExecuteError> {
+        let spec = FileSpec {
+            format: self.asked.format,
+            depth: self.asked.depth,
+            sample_rate_hz: self.asked.sample_rate_hz,
+            channels,
+            frames,
+            metadata: self.session.metadata.clone(),
+        };
+        FileWriter::create(&self.path, &spec).map_err(|source| self.io("cannot write", source))
+    }
+
+    fn loudness_report(&self, solution: &Solution, pass: &Pass, corrections: u32, trim: f64) -> LoudnessReport {
+        let max_limiting_db = self.session.loudness.as_ref().map_or(0.0, |loudness| loudness.max_limiting_db);
+        LoudnessReport {
+            target_lufs: solution.target_lufs,
+            reached_lufs: solution.reached_lufs,
+            ceiling_dbtp: solution.ceiling_dbtp,
+            gain_db: solution.gain_db,
+            max_gain_reduction_db: 0.0 - db_from_gain(pass.lowest_gain),
+            corrections,
+            trim_db: db_from_gain(trim),
+            limited_by: solution.limited_by,
+            note: LoudnessReport::note(solution, max_limiting_db),
+        }
+    }
+
+    fn report(&self, pass: Pass, loudness: Option<LoudnessReport>) -> Report {
+        let content = match self.asked.content {
+            Content::Mix(mix) => &self.session.mixes[mix].name,
+            Content::Print(track) => &self.session.tracks[track].name,
+        };
+        Report {
+            file: self.asked.file_name.clone(),
+            content: content.clone(),
+            format: self.asked.format,
+            depth: self.asked.depth,
+            sample_rate_hz: self.asked.sample_rate_hz,
+            dither: if self.asked.depth == Depth::Float32 { Dither::None } else { self.asked.dither },
+            measurement: pass.measurement,
+            loudness,
+        }
+    }
+
+    fn io(&self, what: &str, source: io::Error) -> ExecuteError {
+        ExecuteError::Io { what: format!("{what} \"{}\" ({})", self.asked.file_name, self.path.display()), source }
+    }
+}

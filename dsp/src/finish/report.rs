@@ -1,0 +1,67 @@
+//! What is known of a delivered file.
+
+use serde::{Deserialize, Serialize};
+
+use super::solve::{LimitedBy, Solution};
+use crate::loudness::Measurement;
+use crate::session::document::{Depth, Dither, Format};
+
+/// The report of one file: what was asked, what was done, what came out. Crosses the wire as JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// File name with extension.
+    pub file: String,
+    /// The mix it holds, or the track whose stem it is.
+    pub content: String,
+    /// Container and codec.
+    pub format: Format,
+    /// Bits per sample.
+    pub depth: Depth,
+    /// Sample rate in Hz.
+    pub sample_rate_hz: u32,
+    /// Dither that was applied; `none` for floating point.
+    pub dither: Dither,
+    /// What the file measures, samples as delivered. Its true peak is that of the most pessimistic of several readers.
+    pub measurement: Measurement,
+    /// How the loudness was reached; `None` where no gain applies.
+    pub loudness: Option<LoudnessReport>,
+}
+
+/// How a file came to its loudness.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoudnessReport {
+    /// Integrated loudness asked for on the reference mix, in LUFS.
+    pub target_lufs: f64,
+    /// Integrated loudness reached on the reference mix at the render rate; `None` when it is silent.
+    pub reached_lufs: Option<f64>,
+    /// Ceiling asked for in dBTP.
+    pub ceiling_dbtp: f64,
+    /// Gain into the limiter in dB.
+    pub gain_db: f64,
+    /// The most that the limiter took off in this file, in dB.
+    pub max_gain_reduction_db: f64,
+    /// Times the ceiling had to be lowered somewhere so that every reader stays below it.
+    pub corrections: u32,
+    /// Gain after the limiter in dB: 0 unless the ceiling could not be held otherwise.
+    pub trim_db: f64,
+    /// What kept the loudness below its target.
+    pub limited_by: Option<LimitedBy>,
+    /// The same in plain words; empty when the target is reached.
+    pub note: String,
+}
+
+impl LoudnessReport {
+    /// The plain words for a solution that misses its target; empty when it does not.
+    #[must_use]
+    pub fn note(solution: &Solution, max_limiting_db: f64) -> String {
+        match (solution.limited_by, solution.reached_lufs) {
+            (None, _) => String::new(),
+            (Some(LimitedBy::Silence), _) | (_, None) => "the reference mix is silent: no gain was applied".to_owned(),
+            (Some(LimitedBy::MaxLimiting), Some(reached)) => format!(
+                "reached {reached:.1} LUFS of {:.1} asked: more would take over {max_limiting_db:.1} dB of limiting to \
+                 stay under {:.1} dBTP",
+                solution.target_lufs, solution.ceiling_dbtp
+            ),
+        }
+    }
+}

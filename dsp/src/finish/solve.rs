@@ -1,0 +1,161 @@
+//! The loudness solve: the gain into the limiter at which the limited mix has the loudness asked for.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::chain::{Ceiling, Chain, ChainSpec};
+use crate::buffer::Buffer;
+use crate::execute::ExecuteError;
+use crate::kernels::true_peak::TruePeakReader;
+use crate::loudness::Meter;
+use crate::progress::Monitor;
+use crate::session::valid::Loudness;
+use crate::units::{db_from_gain, gain_from_db};
+
+/// The solve ends when the loudness is this near to the target, in LU.
+const TOLERANCE_LU: f64 = 0.03;
+
+/// The most limited passes over the mix.
+const MAX_STEPS: u32 = 6;
+
+/// What kept the loudness below its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitedBy {
+    /// The limiter would have had to do more than `max_limiting_db`.
+    MaxLimiting,
+    /// The mix is silent, or all of it lies below the gate.
+    Silence,
+}
+
+/// The gain that the solve found, and what it gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Solution {
+    /// Gain into the limiter in dB.
+    pub gain_db: f64,
+    /// True-peak ceiling of the limiter in dBTP.
+    pub ceiling_dbtp: f64,
+    /// Integrated loudness asked for, in LUFS.
+    pub target_lufs: f64,
+    /// Integrated loudness of the mix before the gain; `None` when it is silent.
+    pub mix_lufs: Option<f64>,
+    /// True peak of the mix before the gain in dBTP; `None` when it is silent.
+    pub mix_dbtp: Option<f64>,
+    /// Integrated loudness after gain and limiter at the render rate; `None` when silent.
+    pub reached_lufs: Option<f64>,
+    /// What kept it below the target; `None` when the target is reached.
+    pub limited_by: Option<LimitedBy>,
+    /// Limited passes that were made.
+    pub steps: u32,
+}
+
+/// Solves the gain on a mix (a PCM artifact), deterministically: a first pass without limiter, then secant steps on the
+/// limited loudness, six at most.
+///
+/// The gain never asks the limiter for more than `max_limiting_db` at the highest peak; where that binds,
+/// the solution says so and the loudness stays below the target.
+///
+/// # Errors
+/// The mix cannot be read; the monitor asked to stop.
+pub fn solve(mix: &Path, loudness: &Loudness, monitor: &dyn Monitor) -> Result<Solution, ExecuteError> {
+    let source = Mix { path: mix, monitor };
+    let (mix_lufs, mix_peak) = source.measure()?;
+    let mut solution = Solution {
+        gain_db: 0.0,
+        ceiling_dbtp: loudness.ceiling_dbtp,
+        target_lufs: loudness.integrated_lufs,
+        mix_lufs,
+        mix_dbtp: (mix_peak > 0.0).then(|| db_from_gain(mix_peak)),
+        reached_lufs: None,
+        limited_by: Some(LimitedBy::Silence),
+        steps: 0,
+    };
+    let (Some(mix_lufs), Some(mix_dbtp)) = (solution.mix_lufs, solution.mix_dbtp) else { return Ok(solution) };
+    solution.limited_by = None;
+    let clean_db = loudness.ceiling_dbtp - mix_dbtp;
+    let highest_db = clean_db + loudness.max_limiting_db;
+    let mut gain_db = loudness.integrated_lufs - mix_lufs;
+    if gain_db <= clean_db {
+        solution.gain_db = gain_db;
+        solution.reached_lufs = Some(mix_lufs + gain_db);
+        return Ok(solution);
+    }
+    let mut before: Option<(f64, f64)> = None;
+    gain_db = gain_db.min(highest_db);
+    loop {
+        solution.reached_lufs = source.limited_loudness(gain_db, loudness.ceiling_dbtp)?;
+        solution.gain_db = gain_db;
+        solution.steps += 1;
+        let Some(reached) = solution.reached_lufs else { return Ok(solution) };
+        let error = loudness.integrated_lufs - reached;
+        let bound = gain_db >= highest_db && error > TOLERANCE_LU;
+        if bound || error.abs() <= TOLERANCE_LU || solution.steps == MAX_STEPS {
+            solution.limited_by = bound.then_some(LimitedBy::MaxLimiting);
+            return Ok(solution);
+        }
+        let slope = before.map_or(1.0, |(gain, level)| (reached - level) / (gain_db - gain)).clamp(0.1, 1.0);
+        before = Some((gain_db, reached));
+        gain_db = (gain_db + error / slope).min(highest_db);
+    }
+}
+
+struct Mix<'a> {
+    path: &'a Path,
+    monitor: &'a dyn Monitor,
+}
+
+impl Mix<'_> {
+    /// Integrated loudness and linear true peak as they are.
+    fn measure(&self) -> Result<(Option<f64>, f64), ExecuteError> {
+        let mut peaks: Vec<TruePeakReader> = Vec::new();
+        let integrated = self.pass(None, |block, sample_rate_hz| {
+            if peaks.is_empty() {
+                peaks = (0..block.channel_count()).map(|_| TruePeakReader::new(sample_rate_hz)).collect();
+            }
+            for (peak, channel) in peaks.iter_mut().zip(block.iter()) {
+                peak.push(channel);
+            }
+        })?;
+        Ok((integrated, peaks.iter_mut().map(TruePeakReader::finish).fold(0.0, f64::max)))
+    }
+
+    /// Integrated loudness after gain and limiter.
+    fn limited_loudness(&self, gain_db: f64, ceiling_dbtp: f64) -> Result<Option<f64>, ExecuteError> {
+        self.pass(Some((gain_from_db(gain_db), gain_from_db(ceiling_dbtp))), |_, _| {})
+    }
+
+    /// One pass: the integrated loudness of what comes out of the chain, which `also` sees block by block.
+    fn pass(
+        &self,
+        mastering: Option<(f64, f64)>,
+        mut also: impl FnMut(&Buffer, u32),
+    ) -> Result<Option<f64>, ExecuteError> {
+        let header = crate::media::pcm::PcmReader::open(self.path).map_err(|source| self.unreadable(source))?;
+        let (frames, sample_rate_hz) = (header.frames(), header.sample_rate_hz());
+        let spec = ChainSpec {
+            source: self.path,
+            length_frames: frames,
+            sample_rate_hz,
+            mastering: mastering.map(|(gain, ceiling)| (gain, Ceiling::new(ceiling, 0))),
+            trim: 1.0,
+        };
+        let mut chain = Chain::open(spec).map_err(|source| self.unreadable(source))?;
+        let mut meter = Meter::loudness_only(sample_rate_hz, chain.channels());
+        let mut block = Buffer::new(chain.channels(), 0);
+        while let Some(frames) = chain.next(&mut block).map_err(|source| self.unreadable(source))? {
+            if self.monitor.is_cancelled() {
+                return Err(ExecuteError::Cancelled);
+            }
+            meter.push(&block);
+            also(&block, sample_rate_hz);
+            self.monitor.advance(frames as u64);
+        }
+        Ok(meter.finish().integrated_lufs)
+    }
+
+    fn unreadable(&self, source: io::Error) -> ExecuteError {
+        ExecuteError::Io { what: format!("cannot read the mix {}", self.path.display()), source }
+    }
+}
