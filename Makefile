@@ -1,0 +1,43 @@
+# demo · test · lint · bench: what people and CI call. Each installs what it needs: as root with apt, otherwise by
+# unpacking Debian packages into .cache.
+
+CACHE := $(CURDIR)/.cache
+RUN := deploy/with-tools.sh
+CARGO := cargo
+DEMO_DATA ?= $(CACHE)/demo
+
+.PHONY: demo test test-long lint bench golden clean-demo
+
+demo:
+	deploy/setup.sh postgres flac
+	$(CARGO) build --release --locked -p mixdown
+	$(RUN) examples/demo.sh $(DEMO_DATA) out
+
+test:
+	deploy/setup.sh postgres ffmpeg flac python
+	$(RUN) $(CARGO) test --locked --workspace --all-features
+
+# The large counts: minutes to hours.
+test-long:
+	deploy/setup.sh postgres ffmpeg flac python
+	$(RUN) $(CARGO) test --locked --workspace --all-features
+	$(RUN) env MIXDOWN_LONG=1 $(CARGO) test --locked --release --workspace --all-features -- long
+
+lint:
+	deploy/setup.sh lint
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --all-features
+	$(RUN) deploy/lint.sh
+
+bench:
+	deploy/setup.sh postgres ffmpeg flac
+	$(CARGO) build --release --locked -p mixdown
+	$(RUN) tests/bench.sh
+
+# Prints the golden digests of the sound as it is now; a changed one demands a changed revision.
+golden:
+	MIXDOWN_GOLDEN=print $(CARGO) test --locked -p mixdown-dsp --test golden -- --nocapture
+
+clean-demo:
+	rm -rf $(DEMO_DATA) out
