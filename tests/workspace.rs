@@ -1,0 +1,97 @@
+//! The shape of the workspace: who may depend on whom, and under which licences and from where.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{Metadata, MetadataCommand};
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .exec()
+        .expect("cargo describes the workspace")
+}
+
+#[test]
+fn dependencies_between_our_crates_run_in_one_direction() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("mixdown-dsp", &[] as &[&str]),
+        ("mixdown-proto", &[]),
+        ("mixdown-coordinator", &["mixdown-dsp", "mixdown-proto"]),
+        ("mixdown-worker", &["mixdown-dsp", "mixdown-proto"]),
+        ("mixdown", &["mixdown-coordinator", "mixdown-dsp", "mixdown-proto", "mixdown-worker"]),
+    ]);
+    let metadata = metadata();
+    let mut seen = BTreeSet::new();
+    for package in metadata.workspace_packages() {
+        let name = package.name.as_str();
+        let allowed = allowed.get(name).unwrap_or_else(|| panic!("{name} is not in the design"));
+        for dependency in &package.dependencies {
+            let ours = dependency.name.starts_with("mixdown");
+            assert!(!ours || allowed.contains(&dependency.name.as_str()), "{name} depends on {}", dependency.name);
+        }
+        seen.insert(name);
+    }
+    assert_eq!(seen, allowed.keys().copied().collect());
+}
+
+/// The sound engine is pure: nothing in it may reach for a network, a runtime or a database.
+#[test]
+fn the_sound_engine_depends_on_no_runtime() {
+    let metadata = metadata();
+    let dsp = metadata.workspace_packages().into_iter().find(|package| package.name.as_str() == "mixdown-dsp").unwrap();
+    for banned in ["tokio", "tonic", "sqlx", "object_store", "rayon", "rand", "rustfft", "rubato", "ebur128"] {
+        assert!(dsp.dependencies.iter().all(|dependency| dependency.name != banned), "dsp depends on {banned}");
+    }
+}
+
+#[test]
+fn only_coordinator_knows_sql() {
+    for package in metadata().workspace_packages() {
+        let uses_sql = package
+            .dependencies
+            .iter()
+            .any(|dependency| dependency.name == "sqlx" && dependency.kind == cargo_metadata::DependencyKind::Normal);
+        assert_eq!(uses_sql, package.name.as_str() == "mixdown-coordinator", "{}", package.name);
+    }
+}
+
+#[test]
+fn every_dependency_comes_from_the_registry_under_a_licence_we_accept() {
+    const ACCEPTED: &[&str] = &[
+        "MIT",
+        "MIT-0",
+        "Apache-2.0",
+        "Apache-2.0 WITH LLVM-exception",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "BSL-1.0",
+        "CC0-1.0",
+        "CDLA-Permissive-2.0",
+        "ISC",
+        "MPL-2.0",
+        "Unicode-3.0",
+        "Unlicense",
+        "Zlib",
+        "0BSD",
+    ];
+    let metadata = metadata();
+    let ours: BTreeSet<_> = metadata.workspace_members.iter().collect();
+    let mut faults = Vec::new();
+    for package in metadata.packages.iter().filter(|package| !ours.contains(&package.id)) {
+        let source = package.source.as_ref().map(ToString::to_string).unwrap_or_default();
+        if !source.starts_with("registry+") {
+            faults.push(format!("{} {} comes from {source:?}", package.name, package.version));
+        }
+        let licence = package.license.as_deref().unwrap_or("");
+        // Enough of SPDX: every term of AND must hold, one alternative of OR is enough; `/` is the old way to write OR.
+        let holds = licence.replace('/', " OR ").split(" AND ").all(|term| {
+            term.trim_matches(['(', ')', ' '])
+                .split(" OR ")
+                .any(|alternative| ACCEPTED.contains(&alternative.trim().trim_matches(['(', ')'])))
+        });
+        if !holds {
+            faults.push(format!("{} {} is under {licence:?}", package.name, package.version));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
