@@ -62,7 +62,7 @@ struct Finish<'a> {
 impl Finish<'_> {
     /// Makes the file without gain and limiter.
     fn as_it_is(&self) -> Result<Pass, ExecuteError> {
-        let pass = self.pass(None, 1.0)?;
+        let pass = self.pass(None, 1.0, f64::INFINITY)?;
         if pass.clipped == 0 || self.asked.depth == Depth::Float32 {
             return Ok(pass);
         }
@@ -85,7 +85,7 @@ impl Finish<'_> {
         let gain = gain_from_db(solution.gain_db);
         let (mut corrections, mut trim) = (0, 1.0);
         loop {
-            let pass = self.pass(Some((gain, ceiling.clone())), trim)?;
+            let pass = self.pass(Some((gain, ceiling.clone())), trim, limit)?;
             let highest = pass.window_peaks.iter().copied().fold(0.0, f64::max);
             if highest <= limit {
                 let report = self.loudness_report(solution, &pass, corrections, trim);
@@ -108,14 +108,12 @@ impl Finish<'_> {
         bits(self.asked.depth).map_or(0.0, |bits| 2.0 * 1.5 / f64::from(1u32 << (bits - 1)))
     }
 
-    /// Makes the file once.
-    fn pass(&self, mastering: Option<(f64, Ceiling)>, trim: f64) -> Result<Pass, ExecuteError> {
+    /// Makes the file once, and tells apart the windows whose true peak passes `limit`.
+    fn pass(&self, mastering: Option<(f64, Ceiling)>, trim: f64, limit: f64) -> Result<Pass, ExecuteError> {
         let mut chain = self.chain(self.asked.sample_rate_hz, mastering, trim)?;
         let channels = chain.channels();
         let mut writer = self.writer(channels, chain.frames())?;
-        let asked = self.asked;
-        let mut delivered =
-            Delivered::new(asked.depth, asked.dither, self.session.seed, asked.sample_rate_hz, channels);
+        let mut delivered = Delivered::new(self.asked, self.session.seed, channels, limit);
         let mut frame = 0;
         self.each_block(&mut chain, |block| {
             delivered.take(block, frame);

@@ -7,12 +7,14 @@ use crate::kernels::true_peak::TruePeakReader;
 use crate::loudness::{Measurement, Meter};
 use crate::media::Samples;
 use crate::session::document::{Depth, Dither};
+use crate::session::valid::Deliverable;
 use crate::units::db_from_gain;
 
 /// What one pass over the source gave.
 pub(super) struct Pass {
     pub measurement: Measurement,
-    /// Linear true peak per window of the output, as delivered, by the most pessimistic reader.
+    /// Linear true peak per window of the output, as delivered, by the most pessimistic reader: exact where it lies
+    /// above the limit, and the greatest of all of them is exact too.
     pub window_peaks: Vec<f64>,
     /// The limiter's lowest gain, linear.
     pub lowest_gain: f64,
@@ -28,6 +30,8 @@ pub(super) struct Delivered {
     floats: Vec<f32>,
     meter: Meter,
     peaks: Vec<TruePeakReader>,
+    /// The true peak, linear, above which windows must be told apart.
+    limit: f64,
     window_peaks: Vec<f64>,
     window_filled: usize,
     clipped: u64,
@@ -43,7 +47,8 @@ pub(super) fn bits(depth: Depth) -> Option<u32> {
 }
 
 impl Delivered {
-    pub(super) fn new(depth: Depth, dither: Dither, seed: u64, sample_rate_hz: u32, channels: usize) -> Self {
+    pub(super) fn new(asked: &Deliverable, seed: u64, channels: usize, limit: f64) -> Self {
+        let &Deliverable { depth, dither, sample_rate_hz, .. } = asked;
         let quantizer = bits(depth).map(|bits| {
             let scale = (1u32 << (bits - 1)) as f32;
             (Quantizer::new(bits, dither == Dither::Tpdf, seed), 1.0 / scale)
@@ -53,7 +58,8 @@ impl Delivered {
             integers: Vec::new(),
             floats: Vec::new(),
             meter: Meter::loudness_only(sample_rate_hz, channels),
-            peaks: (0..channels).map(|_| TruePeakReader::strict(sample_rate_hz)).collect(),
+            peaks: (0..channels).map(|_| TruePeakReader::strict()).collect(),
+            limit,
             window_peaks: Vec::new(),
             window_filled: 0,
             clipped: 0,
@@ -104,7 +110,8 @@ impl Delivered {
             }
             self.window_filled += to - from;
             if self.window_filled == WINDOW_FRAMES {
-                self.end_window(TruePeakReader::take_peak);
+                let limit = self.limit;
+                self.end_window(|peak| peak.take_peak(limit));
             }
             from = to;
         }

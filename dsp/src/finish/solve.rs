@@ -10,6 +10,7 @@ use crate::buffer::Buffer;
 use crate::execute::ExecuteError;
 use crate::kernels::true_peak::TruePeakReader;
 use crate::loudness::Meter;
+use crate::media::pcm::PcmReader;
 use crate::progress::Monitor;
 use crate::session::valid::Loudness;
 use crate::units::{db_from_gain, gain_from_db};
@@ -110,10 +111,8 @@ impl Mix<'_> {
     /// Integrated loudness and linear true peak as they are.
     fn measure(&self) -> Result<(Option<f64>, f64), ExecuteError> {
         let mut peaks: Vec<TruePeakReader> = Vec::new();
-        let integrated = self.pass(None, |block, sample_rate_hz| {
-            if peaks.is_empty() {
-                peaks = (0..block.channel_count()).map(|_| TruePeakReader::new(sample_rate_hz)).collect();
-            }
+        let integrated = self.pass(None, |block| {
+            peaks.resize_with(block.channel_count(), TruePeakReader::new);
             for (peak, channel) in peaks.iter_mut().zip(block.iter()) {
                 peak.push(channel);
             }
@@ -123,16 +122,12 @@ impl Mix<'_> {
 
     /// Integrated loudness after gain and limiter.
     fn limited_loudness(&self, gain_db: f64, ceiling_dbtp: f64) -> Result<Option<f64>, ExecuteError> {
-        self.pass(Some((gain_from_db(gain_db), gain_from_db(ceiling_dbtp))), |_, _| {})
+        self.pass(Some((gain_from_db(gain_db), gain_from_db(ceiling_dbtp))), |_| {})
     }
 
     /// One pass: the integrated loudness of what comes out of the chain, which `also` sees block by block.
-    fn pass(
-        &self,
-        mastering: Option<(f64, f64)>,
-        mut also: impl FnMut(&Buffer, u32),
-    ) -> Result<Option<f64>, ExecuteError> {
-        let header = crate::media::pcm::PcmReader::open(self.path).map_err(|source| self.unreadable(source))?;
+    fn pass(&self, mastering: Option<(f64, f64)>, mut also: impl FnMut(&Buffer)) -> Result<Option<f64>, ExecuteError> {
+        let header = PcmReader::open(self.path).map_err(|source| self.unreadable(source))?;
         let (frames, sample_rate_hz) = (header.frames(), header.sample_rate_hz());
         let spec = ChainSpec {
             source: self.path,
@@ -149,7 +144,7 @@ impl Mix<'_> {
                 return Err(ExecuteError::Cancelled);
             }
             meter.push(&block);
-            also(&block, sample_rate_hz);
+            also(&block);
             self.monitor.advance(frames as u64);
         }
         Ok(meter.finish().integrated_lufs)
