@@ -25,6 +25,8 @@ pub struct TruePeakReader {
     middles: Vec<f32>,
     history: usize,
     peak: f32,
+    /// The greatest of what [`TruePeakReader::take_peak`] has given.
+    taken: f32,
 }
 
 impl TruePeakReader {
@@ -44,7 +46,7 @@ impl TruePeakReader {
     fn of(banks: &'static [fn() -> &'static Interpolator]) -> Self {
         let reach = banks.iter().map(|bank| bank().reach()).fold(0, usize::max);
         let history = 2 * reach;
-        Self { banks, line: vec![0.0; history + CHUNK], middles: vec![0.0; GROUP], history, peak: 0.0 }
+        Self { banks, line: vec![0.0; history + CHUNK], middles: vec![0.0; GROUP], history, peak: 0.0, taken: 0.0 }
     }
 
     /// Reads on.
@@ -90,6 +92,15 @@ impl TruePeakReader {
         }
     }
 
+    /// The greatest magnitude read since the last take, and starts anew: to find where a limit is passed. Exact where it
+    /// lies above `limit` or above everything before; elsewhere it is some value up to the smaller of the two.
+    pub fn take_peak(&mut self, limit: f64) -> f64 {
+        let peak = self.peak;
+        self.taken = self.taken.max(peak);
+        self.peak = self.taken.min(limit as f32);
+        f64::from(peak)
+    }
+
     /// Flushes the interpolators and gives the greatest magnitude read so far, linear, by any reader.
     pub fn finish(&mut self) -> f64 {
         let silence = [0.0; Interpolator::LANES];
@@ -99,7 +110,7 @@ impl TruePeakReader {
             self.push(&silence[..count]);
             left -= count;
         }
-        f64::from(self.peak)
+        f64::from(self.peak.max(self.taken))
     }
 }
 
