@@ -6,6 +6,9 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+/// Connections to the database, for callers that hand them on.
+pub type Pool = PgPool;
+
 /// Every migration, compiled in.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
@@ -29,11 +32,25 @@ pub enum Error {
     Migrate(#[from] sqlx::migrate::MigrateError),
 }
 
+impl Error {
+    /// Whether the database let nobody in under this user and password.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        // Class 28 of PostgreSQL's error codes: invalid authorization.
+        let Self::Connect { source, .. } = self else { return false };
+        source.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("28"))
+    }
+}
+
 /// Connects and brings the schema up to date. Any number of coordinators may do so at once.
 ///
 /// # Errors
 /// See [`Error`].
 pub async fn open(url: &str, max_connections: u32) -> Result<PgPool, Error> {
+    // The parser looks at everything but the scheme.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(Error::Url(sqlx::Error::Configuration("it does not begin with postgres://".into())));
+    }
     let options = PgConnectOptions::from_str(url).map_err(Error::Url)?.application_name("mixdown coordinator");
     let place = format!("{}/{}", options.get_host(), options.get_database().unwrap_or_default());
     let pool = PgPoolOptions::new()
