@@ -32,30 +32,30 @@ fn chain_ns(inserts: &[Insert]) -> u64 {
 }
 
 /// Nanoseconds of one core for rendering a stem.
-pub(super) fn stem_ns(session: &ValidSession, track: TrackIndex) -> u64 {
+pub(crate) fn stem_ns(session: &ValidSession, track: TrackIndex) -> u64 {
     let track = &session.tracks[track];
     track.stem_frames * (CLIP_NS + chain_ns(&track.inserts))
 }
 
 /// Nanoseconds of one core for making a mix of its stems.
-pub(super) fn mix_ns(session: &ValidSession, mix: MixIndex) -> u64 {
+pub(crate) fn mix_ns(session: &ValidSession, mix: MixIndex) -> u64 {
     let sounding = session.mixes[mix].track_sounds.iter().filter(|sounds| **sounds).count() as u64;
     let buses: u64 = session.buses.iter().map(|bus| STRIP_NS + chain_ns(&bus.inserts)).sum();
     session.length_frames * (sounding * STRIP_NS + buses + chain_ns(&session.master.inserts))
 }
 
 /// Nanoseconds of one core for solving a loudness gain.
-pub(super) fn solve_ns(session: &ValidSession) -> u64 {
+pub(crate) fn solve_ns(session: &ValidSession) -> u64 {
     session.length_frames * SOLVE_NS
 }
 
 /// Nanoseconds of one core for finishing a deliverable.
-pub(super) fn master_ns(session: &ValidSession, deliverable: DeliverableIndex) -> u64 {
+pub(crate) fn master_ns(session: &ValidSession, deliverable: DeliverableIndex) -> u64 {
     let rate = u64::from(session.deliverables[deliverable].sample_rate_hz);
     session.length_frames * MASTER_NS * rate / u64::from(session.sample_rate_hz)
 }
 
 /// Nanoseconds of one core for decoding a lossy asset.
-pub(super) fn decode_ns(session: &ValidSession, asset: usize) -> u64 {
+pub(crate) fn decode_ns(session: &ValidSession, asset: usize) -> u64 {
     session.assets[asset].facts.frames * 100
 }

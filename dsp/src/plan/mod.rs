@@ -1,6 +1,6 @@
 //! From session to tasks: keys, cuts, costs. Pure functions of the session, the revisions and the artifacts present.
 
-mod cost;
+pub(crate) mod cost;
 mod keys;
 mod recipe;
 mod spec;

@@ -1,8 +1,13 @@
 //! Runs one task of a plan: files in, files out. The only place where the parts of this crate meet.
 
+mod decode;
+mod run;
+mod share;
+
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
+use crate::graph;
 use crate::plan::{Key, Keys, TaskSpec};
 use crate::progress::Monitor;
 use crate::session::ValidSession;
@@ -60,7 +65,17 @@ pub enum ExecuteError {
     Cancelled,
 }
 
-/// Runs a task and returns what it made, in the order of the spec's lists.
+impl From<graph::Error> for ExecuteError {
+    fn from(error: graph::Error) -> Self {
+        match error {
+            graph::Error::BadMedia { .. } => Self::BadMedia(error.to_string()),
+            graph::Error::Io { what, source } => Self::Io { what, source },
+            graph::Error::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// Runs a task and returns what it made, in the order of the spec's lists. `monitor` hears of the task's whole cost.
 ///
 /// # Errors
 /// See [`ExecuteError`]. Nothing is left half-written under a final name.
@@ -72,6 +87,5 @@ pub fn execute(
     options: Options,
     monitor: &dyn Monitor,
 ) -> Result<Vec<Made>, ExecuteError> {
-    let _ = (session, keys, task, files, options, monitor);
-    unimplemented!("execute agent")
+    run::Run { session, keys, task, files, options, monitor }.all()
 }

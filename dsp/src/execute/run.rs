@@ -1,0 +1,222 @@
+//! The steps of a task: decode, render, solve, finish.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::decode::decode;
+use super::share::Share;
+use super::{ExecuteError, Files, Made, Options};
+use crate::finish::{self, Solution};
+use crate::graph::{self, Request, StemRequest, WholeFile, in_parallel};
+use crate::plan::{Key, Keys, TaskSpec, cost, solved_on};
+use crate::progress::Monitor;
+use crate::session::ValidSession;
+use crate::session::valid::{AssetIndex, Content, DeliverableIndex, MixIndex, TrackIndex};
+
+/// A task at work.
+pub(super) struct Run<'a> {
+    pub session: &'a ValidSession,
+    pub keys: &'a Keys,
+    pub task: &'a TaskSpec,
+    pub files: &'a dyn Files,
+    pub options: Options,
+    pub monitor: &'a dyn Monitor,
+}
+
+impl Run<'_> {
+    /// Runs every step.
+    pub(super) fn all(&self) -> Result<Vec<Made>, ExecuteError> {
+        self.check()?;
+        let mut made = self.decode()?;
+        self.render()?;
+        let kept = |key: Key, path: PathBuf| Made { key, path, master: None };
+        made.extend(self.task.keep_stems.iter().map(|track| kept(self.keys.stems[*track], self.stem_file(*track))));
+        made.extend(self.task.keep_mixes.iter().map(|mix| kept(self.keys.mixes[*mix], self.mix_file(*mix))));
+        made.extend(self.solve()?);
+        made.extend(self.finish()?);
+        Ok(made)
+    }
+
+    /// Refuses a task that is none of this session's: it comes over the wire.
+    fn check(&self) -> Result<(), ExecuteError> {
+        let (session, task) = (self.session, self.task);
+        let within = |indices: &[usize], count: usize| indices.iter().all(|index| *index < count);
+        let known = within(&task.decode, session.assets.len())
+            && within(&task.render_stems, session.tracks.len())
+            && within(&task.mixes, session.mixes.len())
+            && within(&task.solutions, session.mixes.len())
+            && within(&task.masters, session.deliverables.len())
+            && task.keep_stems.iter().all(|track| task.render_stems.contains(track))
+            && task.keep_mixes.iter().all(|mix| task.mixes.contains(mix));
+        let keyed = task.decode.iter().all(|asset| self.keys.decoded[*asset].is_some())
+            && task.solutions.iter().all(|mix| self.keys.solutions[*mix].is_some());
+        if known && keyed {
+            Ok(())
+        } else {
+            Err(ExecuteError::BadSession("the task names artifacts that this session does not have".to_owned()))
+        }
+    }
+
+    fn work_file(&self, name: &str) -> PathBuf {
+        self.files.work_dir().join(name)
+    }
+
+    fn decoded_file(&self, asset: AssetIndex) -> PathBuf {
+        self.work_file(&format!("decoded-{asset}.pcm"))
+    }
+
+    fn stem_file(&self, track: TrackIndex) -> PathBuf {
+        self.work_file(&format!("stem-{track}.pcm"))
+    }
+
+    fn mix_file(&self, mix: MixIndex) -> PathBuf {
+        self.work_file(&format!("mix-{mix}.pcm"))
+    }
+
+    fn solution_file(&self, mix: MixIndex) -> PathBuf {
+        self.work_file(&format!("solution-{mix}.json"))
+    }
+
+    /// Where a stem is, rendered by this task or before.
+    fn stem_source(&self, track: TrackIndex) -> PathBuf {
+        if self.task.render_stems.contains(&track) {
+            self.stem_file(track)
+        } else {
+            self.files.artifact(&self.keys.stems[track])
+        }
+    }
+
+    /// Where a mix is, made by this task or before.
+    fn mix_source(&self, mix: MixIndex) -> PathBuf {
+        if self.task.mixes.contains(&mix) { self.mix_file(mix) } else { self.files.artifact(&self.keys.mixes[mix]) }
+    }
+
+    /// The file that clips of an asset read: the original of a lossless one, the PCM of a lossy one.
+    fn asset_source(&self, asset: AssetIndex) -> PathBuf {
+        match self.keys.decoded[asset] {
+            _ if self.task.decode.contains(&asset) => self.decoded_file(asset),
+            Some(key) => self.files.artifact(&key),
+            None => self.original(asset),
+        }
+    }
+
+    fn original(&self, asset: AssetIndex) -> PathBuf {
+        let asset = &self.session.assets[asset];
+        self.files.asset(&asset.name, &asset.facts.digest)
+    }
+
+    fn decode(&self) -> Result<Vec<Made>, ExecuteError> {
+        in_parallel(self.options.threads, self.task.decode.clone(), |index| {
+            let asset = &self.session.assets[index];
+            let share = Share::new(self.monitor, cost::decode_ns(self.session, index), asset.facts.frames);
+            decode(asset, &self.original(index), &self.decoded_file(index), &share)?;
+            share.finish();
+            Ok::<_, ExecuteError>(())
+        })?;
+        let made = |index: &AssetIndex| {
+            let key = self.keys.decoded[*index]?;
+            Some(Made { key, path: self.decoded_file(*index), master: None })
+        };
+        Ok(self.task.decode.iter().filter_map(made).collect())
+    }
+
+    /// One pass over the session for all stems and mixes.
+    fn render(&self) -> Result<(), ExecuteError> {
+        let (session, task) = (self.session, self.task);
+        let printed: BTreeSet<TrackIndex> = task
+            .masters
+            .iter()
+            .filter_map(|file| match session.deliverables[*file].content {
+                Content::Print(track) => Some(track),
+                Content::Mix(_) => None,
+            })
+            .collect();
+        let render_stems: BTreeMap<TrackIndex, StemRequest> = task
+            .render_stems
+            .iter()
+            .map(|track| {
+                let stored = task.keep_stems.contains(track) || printed.contains(track);
+                (*track, StemRequest { file: stored.then(|| self.stem_file(*track)) })
+            })
+            .collect();
+        let asset_paths: Vec<PathBuf> = (0..session.assets.len()).map(|asset| self.asset_source(asset)).collect();
+        let mixes: Vec<(MixIndex, PathBuf)> = task.mixes.iter().map(|mix| (*mix, self.mix_file(*mix))).collect();
+        let request = Request {
+            session,
+            asset_paths: &asset_paths,
+            render_stems: &render_stems,
+            stem_artifact: &|track| self.files.artifact(&self.keys.stems[track]),
+            mixes: &mixes,
+            threads: self.options.threads,
+            block_frames: self.options.block_frames,
+        };
+        let stems: u64 = task.render_stems.iter().map(|track| cost::stem_ns(session, *track)).sum();
+        let mixes: u64 = task.mixes.iter().map(|mix| cost::mix_ns(session, *mix)).sum();
+        Ok(graph::render(&request, stems + mixes, self.monitor)?)
+    }
+
+    fn solve(&self) -> Result<Vec<Made>, ExecuteError> {
+        let Some(loudness) = &self.session.loudness else { return Ok(Vec::new()) };
+        in_parallel(self.options.threads, self.task.solutions.clone(), |mix| {
+            let share = Share::new(self.monitor, cost::solve_ns(self.session), 4 * self.session.length_frames);
+            let solution = finish::solve(&self.mix_source(mix), loudness, &share)?;
+            share.finish();
+            write_solution(&self.solution_file(mix), &solution)
+        })?;
+        let made = |mix: &MixIndex| {
+            let key = self.keys.solutions[*mix]?;
+            Some(Made { key, path: self.solution_file(*mix), master: None })
+        };
+        Ok(self.task.solutions.iter().filter_map(made).collect())
+    }
+
+    /// The solution that a mix's gain is taken from. It is read from its file even if this task has just made it, so that a
+    /// master has the same bits whichever task makes it.
+    fn solution_of(&self, mix: MixIndex) -> Result<Option<Solution>, ExecuteError> {
+        let Some(solved) = solved_on(self.session, mix) else { return Ok(None) };
+        let path = match self.keys.solutions[solved] {
+            _ if self.task.solutions.contains(&solved) => self.solution_file(solved),
+            Some(key) => self.files.artifact(&key),
+            None => return Ok(None),
+        };
+        read_solution(&path).map(Some)
+    }
+
+    fn finish(&self) -> Result<Vec<Made>, ExecuteError> {
+        let mut made: Vec<Option<Made>> = vec![None; self.task.masters.len()];
+        let jobs: Vec<_> = self.task.masters.iter().copied().zip(&mut made).collect();
+        in_parallel(self.options.threads, jobs, |(index, made)| {
+            *made = Some(self.master(index)?);
+            Ok::<_, ExecuteError>(())
+        })?;
+        Ok(made.into_iter().flatten().collect())
+    }
+
+    fn master(&self, index: DeliverableIndex) -> Result<Made, ExecuteError> {
+        let deliverable = &self.session.deliverables[index];
+        let (source, solution) = match deliverable.content {
+            Content::Mix(mix) => (self.mix_source(mix), self.solution_of(mix)?),
+            Content::Print(track) => (self.stem_source(track), None),
+        };
+        let share = Share::new(self.monitor, cost::master_ns(self.session, index), 2 * self.session.length_frames);
+        let work_dir = self.files.work_dir();
+        let (path, report) = finish::deliver(&source, self.session, index, solution.as_ref(), work_dir, &share)?;
+        share.finish();
+        Ok(Made { key: self.keys.masters[index], path, master: Some((deliverable.file_name.clone(), report)) })
+    }
+}
+
+fn write_solution(path: &Path, solution: &Solution) -> Result<(), ExecuteError> {
+    let file = WholeFile::new(path);
+    let bytes = serde_json::to_vec(solution).map_err(io::Error::other).map_err(graph::Error::writing(path))?;
+    fs::write(file.partial(), bytes).map_err(graph::Error::writing(path))?;
+    Ok(file.complete()?)
+}
+
+fn read_solution(path: &Path) -> Result<Solution, ExecuteError> {
+    let bytes = fs::read(path).map_err(graph::Error::reading(path))?;
+    let read = serde_json::from_slice(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
+    Ok(read.map_err(graph::Error::reading(path))?)
+}
