@@ -70,8 +70,14 @@ impl Interpolator {
         BANK.get_or_init(|| Self::sinc(4, 128, 9.0))
     }
 
-    /// A cheap bank that finds where a limiter must listen closely: 16 points a sample, 64 taps. Flat to 0.45 of the
-    /// sample rate.
+    /// A cheap bank: 4 points a sample, 64 taps. Flat to 0.45 of the sample rate.
+    #[must_use]
+    pub fn coarse() -> &'static Self {
+        static BANK: OnceLock<Interpolator> = OnceLock::new();
+        BANK.get_or_init(|| Self::sinc(4, 32, 7.0))
+    }
+
+    /// As exact as the accurate reader where nothing lies above 0.45 of the sample rate: 16 points a sample, 64 taps.
     #[must_use]
     pub fn detection() -> &'static Self {
         static BANK: OnceLock<Interpolator> = OnceLock::new();
@@ -161,27 +167,34 @@ impl Interpolator {
         sums.iter().fold(0.0, |peak, sum| peak.max(sum.abs()))
     }
 
-    /// Reads the middles of the intervals whose windows start at `samples[0]`, `samples[1]`, … into `out`; each value
-    /// depends on its own window alone, whatever is read beside it. False if the bank does not read the middle.
+    /// Reads the middles of the intervals whose windows start at `samples[0]`, `samples[1]`, … into `out`, as [`convolve`]
+    /// does. False if the bank does not read the middle.
     pub fn middles(&self, samples: &[f32], out: &mut [f32]) -> bool {
-        const GROUP: usize = 16;
-        let Some(taps) = &self.middle else { return false };
-        let mut groups = out.chunks_exact_mut(GROUP);
-        let mut start = 0;
-        for group in &mut groups {
-            let mut sums = [0.0_f32; GROUP];
-            for (tap, x) in taps.iter().zip(samples[start..].windows(GROUP)) {
-                for (sum, x) in sums.iter_mut().zip(x) {
-                    *sum += tap * x;
-                }
+        self.middle.as_ref().is_some_and(|taps| {
+            convolve(taps, samples, out);
+            true
+        })
+    }
+}
+
+/// Weighs the window of `samples` that starts at each place with `taps`; each value depends on its own window alone,
+/// to the bit, whatever is computed beside it.
+pub fn convolve(taps: &[f32], samples: &[f32], out: &mut [f32]) {
+    const GROUP: usize = 16;
+    let mut groups = out.chunks_exact_mut(GROUP);
+    let mut start = 0;
+    for group in &mut groups {
+        let mut sums = [0.0_f32; GROUP];
+        for (tap, x) in taps.iter().zip(samples[start..].windows(GROUP)) {
+            for (sum, x) in sums.iter_mut().zip(x) {
+                *sum += tap * x;
             }
-            group.copy_from_slice(&sums);
-            start += GROUP;
         }
-        for (value, window) in groups.into_remainder().iter_mut().zip(samples[start..].windows(taps.len())) {
-            *value = taps.iter().zip(window).fold(0.0, |sum, (tap, x)| sum + tap * x);
-        }
-        true
+        group.copy_from_slice(&sums);
+        start += GROUP;
+    }
+    for (value, window) in groups.into_remainder().iter_mut().zip(samples[start..].windows(taps.len())) {
+        *value = taps.iter().zip(window).fold(0.0, |sum, (tap, x)| sum + tap * x);
     }
 }
 
