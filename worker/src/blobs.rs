@@ -187,6 +187,8 @@ fn bucket(url: &url::Url) -> Result<Arc<dyn BlobStore>, OpenError> {
     // single requests, and briefly, so that one refused part does not cost a whole upload.
     let retry = RetryConfig { max_retries: 2, retry_timeout: Duration::from_secs(10), ..RetryConfig::default() };
     let client = |key| AmazonS3ConfigKey::Client(key);
+    // A second installation is refused, and means that one is there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = AmazonS3Builder::from_env()
         .with_url(url.as_str())
         .with_config(client(ClientConfigKey::ConnectTimeout), "10 seconds")

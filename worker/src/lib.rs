@@ -13,8 +13,7 @@
 //! blobs     object storage        link    calls that go on for ever        backoff · config · cpu · failure · home
 //! ```
 //!
-//! A process may run several workers, each with a cache folder of its own. A program that uses `https` or `s3` installs
-//! a rustls crypto provider first.
+//! A process may run several workers, each with a cache folder of its own.
 
 pub mod backoff;
 pub mod blobs;
