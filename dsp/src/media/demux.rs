@@ -71,7 +71,16 @@ fn fault(error: Error) -> Fault {
         Error::IoError(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
             Fault::new("truncated", "it ends within its header")
         }
-        Error::IoError(source) => Fault::from(source),
+        // A seek to where no file reaches, or symphonia's own complaint about the bytes.
+        Error::IoError(source)
+            if matches!(
+                source.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::Other
+            ) =>
+        {
+            Fault::new("corrupt", source.to_string())
+        }
+        Error::IoError(source) => Fault::Io(source),
         Error::Unsupported(what) => Fault::new("unsupported", what),
         Error::ResetRequired => Fault::new("unsupported", "several streams are chained in one file"),
         other => Fault::new("corrupt", other.to_string()),

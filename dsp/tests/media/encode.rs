@@ -50,6 +50,10 @@ fn every_integer_file_holds_the_very_samples_by_our_decoder_and_by_others() {
     ] {
         for (channels, sample_rate_hz) in [(1, 44_100), (2, 48_000), (2, 96_000), (2, 176_400), (1, 192_000)] {
             for frames in [1, 15, 16, 17, 64, 4_095, 4_096, 4_097, 20_011] {
+                // Every length at one mono and one stereo rate, the longest at all.
+                if frames < 20_011 && ![44_100, 96_000].contains(&sample_rate_hz) {
+                    continue;
+                }
                 for (number, samples) in signals(frames * channels, bits).into_iter().enumerate() {
                     let path = folder.path().join(format!("{number}{name}"));
                     write(
@@ -66,11 +70,11 @@ fn every_integer_file_holds_the_very_samples_by_our_decoder_and_by_others() {
                     let wide: Vec<i32> = samples.iter().map(|sample| sample << (24 - bits)).collect();
                     assert!(decode(&path, 4_096).unwrap() == floats(&wide), "{told}");
                     // The programs are slow to start: they judge every signal at two lengths.
-                    if [17, 20_011].contains(&frames) && format == Format::Flac {
+                    if [17, 20_011].contains(&frames) && format == Format::Flac && channels == 2 {
                         run("flac", &["-t", "-s", "-w", path.to_str().unwrap()]);
                         assert!(flac_decode(&path, bits as usize) == samples, "flac -d: {told}");
                     }
-                    if frames == 20_011 && channels == 2 {
+                    if frames == 20_011 && sample_rate_hz == 48_000 {
                         let theirs = ffmpeg(&["-i", path.to_str().unwrap(), "-f", "s32le", "-"]);
                         let shifted = samples.iter().flat_map(|sample| (sample << (32 - bits)).to_le_bytes());
                         assert!(shifted.eq(theirs), "ffmpeg: {told}");

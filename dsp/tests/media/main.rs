@@ -3,4 +3,5 @@
 mod asset;
 mod decode;
 mod encode;
+mod hostile;
 mod tools;

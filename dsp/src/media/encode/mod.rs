@@ -1,6 +1,10 @@
 //! Writes deliverables.
 
+mod bits;
 mod flac;
+mod frame;
+mod predict;
+mod rice;
 mod wav;
 
 use std::io;

@@ -1,0 +1,116 @@
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use mixdown_dsp::media::{MediaError, verify};
+use proptest::prelude::*;
+
+use crate::tools::{decode, make_file, tones};
+
+/// One small whole file of every format, and the folder they lie in.
+fn specimens() -> &'static (tempfile::TempDir, Vec<(PathBuf, Vec<u8>)>) {
+    static SPECIMENS: OnceLock<(tempfile::TempDir, Vec<(PathBuf, Vec<u8>)>)> = OnceLock::new();
+    SPECIMENS.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let formats: [(&str, &[&str]); 12] = [
+            ("a.wav", &["-c:a", "pcm_s24le"]),
+            ("b.wav", &["-c:a", "pcm_f32le"]),
+            ("c.wav", &["-c:a", "pcm_s16le", "-rf64", "always"]),
+            ("d.aiff", &["-c:a", "pcm_s24be"]),
+            ("e.aiff", &["-c:a", "pcm_f32be"]),
+            ("f.flac", &["-sample_fmt", "s32"]),
+            ("g.m4a", &["-c:a", "alac"]),
+            ("h.m4a", &["-c:a", "aac"]),
+            ("i.mp3", &["-c:a", "libmp3lame", "-q:a", "4"]),
+            ("j.ogg", &["-c:a", "libvorbis"]),
+            ("k.caf", &["-c:a", "pcm_s24le"]),
+            ("l.aac", &["-c:a", "aac"]),
+        ];
+        let make = |(name, arguments): (&str, &[&str])| {
+            let path = folder.path().join(name);
+            make_file(&path, &tones(12_000, 44_100), 2, 44_100, arguments);
+            let bytes = std::fs::read(&path).unwrap();
+            (path, bytes)
+        };
+        let files = formats.map(make).to_vec();
+        (folder, files)
+    })
+}
+
+/// The greatest memory this process has held, in bytes.
+fn peak_memory_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB").trim();
+    line.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// What happens to a file on its way.
+#[derive(Debug, Clone)]
+enum Harm {
+    Set(f64, u8),
+    SetInHeader(usize, u8),
+    /// Four bytes that claim a great length.
+    Inflate(usize),
+    Cut(f64),
+    Remove(f64, usize),
+    Repeat(f64, usize),
+}
+
+fn harm() -> impl Strategy<Value = Harm> {
+    let place = 0.0_f64..1.0;
+    prop_oneof![
+        (place.clone(), any::<u8>()).prop_map(|(place, byte)| Harm::Set(place, byte)),
+        (0_usize..600, any::<u8>()).prop_map(|(at, byte)| Harm::SetInHeader(at, byte)),
+        (0_usize..600).prop_map(Harm::Inflate),
+        place.clone().prop_map(Harm::Cut),
+        (place.clone(), 1_usize..3_000).prop_map(|(place, length)| Harm::Remove(place, length)),
+        (place, 1_usize..3_000).prop_map(|(place, length)| Harm::Repeat(place, length)),
+    ]
+}
+
+fn apply(harm: &Harm, bytes: &mut Vec<u8>) {
+    let length = bytes.len();
+    let at = |place: f64| ((length as f64 * place) as usize).min(length.saturating_sub(1));
+    match *harm {
+        _ if length < 8 => {}
+        Harm::Set(place, byte) => bytes[at(place)] = byte,
+        Harm::SetInHeader(at, byte) => bytes[at % length] = byte,
+        Harm::Inflate(at) => bytes[at % (length - 4)..][..4].copy_from_slice(&[0x7F, 0xFF, 0xFF, 0x7F]),
+        Harm::Cut(place) => bytes.truncate(at(place)),
+        Harm::Remove(place, count) => drop(bytes.drain(at(place)..length.min(at(place) + count))),
+        Harm::Repeat(place, count) => {
+            let piece = bytes[at(place)..length.min(at(place) + count)].to_vec();
+            bytes.splice(at(place)..at(place), piece);
+        }
+    }
+}
+
+const CODES: [&str; 6] = ["not_audio", "truncated", "corrupt", "empty", "not_finite", "unsupported"];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_harmed_file_is_read_or_refused_in_bounded_time_and_memory(
+        which in 0_usize..12,
+        harms in prop::collection::vec(harm(), 1..6),
+        name in "[a-z]{12}",
+    ) {
+        let (folder, files) = specimens();
+        let (path, mut bytes) = (folder.path().join(name).with_extension(files[which].0.extension().unwrap()), files[which].1.clone());
+        harms.iter().for_each(|harm| apply(harm, &mut bytes));
+        std::fs::write(&path, &bytes).unwrap();
+        let (before, started) = (peak_memory_bytes(), Instant::now());
+        match verify(&path) {
+            Ok(found) => {
+                let samples = decode(&path, 1_000).unwrap().len() as u64;
+                prop_assert_eq!(samples, found.frames * u64::from(found.channels));
+            }
+            Err(MediaError::Bad { code, message, .. }) => prop_assert!(CODES.contains(&code), "{} {}", code, message),
+            Err(MediaError::Io { source, .. }) => prop_assert!(false, "an error of the file system: {source}"),
+        }
+        std::fs::remove_file(&path).unwrap();
+        prop_assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+        prop_assert!(peak_memory_bytes() - before < 200 << 20, "{} bytes more", peak_memory_bytes() - before);
+    }
+}
