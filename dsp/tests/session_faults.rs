@@ -1,4 +1,5 @@
 //! Every fault of a session, with its code and its place. `«` marks where in the text the fault must be found.
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
 use mixdown_dsp::session::{Faults, from_json, from_toml, load};
 
@@ -90,7 +91,7 @@ fn a_near_name_is_suggested() {
     assert_eq!(faults.0[0].pointer, "/tracks/0/fader_bd");
     let faults = from_toml(&format!("{HEAD}{TRACK}output = \"verb\"\n{BUS}{DELIVERABLE}{ASSETS}")).unwrap_err();
     assert_eq!(faults.0[0].message, "no bus is named \"verb\"; did you mean \"Verb\"?");
-    assert_eq!(faults.0[0].expected, "\"Verb\"");
+    assert_eq!(faults.0[0].expected, "one of \"Verb\", \"master\"");
 }
 
 #[test]
@@ -149,6 +150,14 @@ fn words_and_patterns_are_checked() {
             "{HEAD}{TRACK}{DELIVERABLE}[assets.\"x.wav\"]\ndigest = «\"AF\"\nsize_bytes = 1\nframes = 1\nsample_rate_hz = 1\nchannels = 1\nlossy = false\n"
         ),
         &["malformed"],
+    );
+}
+
+#[test]
+fn a_misspelt_processor_is_told_once() {
+    track(
+        "inserts = [{ «compresor = {} }]\nautomation = [{ parameter = \"inserts.compressor-1.ratio\", points = [{ at = 0, value = 2 }] }]\n",
+        &["unknown_field"],
     );
 }
 

@@ -6,21 +6,25 @@
 use super::fault::{Fault, MAX_FOUND};
 use super::shape::{Shape, ShapeId, Shapes, Table};
 use super::source::Source;
-use super::suggest::{did_you_mean, one_of};
+use super::suggest::{did_you_mean, nearest, one_of};
 use super::tree::{Entry, Tree, Value, segment};
 
 /// What the walk found.
 pub(super) struct Checked {
     pub faults: Vec<Fault>,
+    /// Pointers to what was replaced: the meaning of what stands there, and below, says nothing.
+    pub replaced: Vec<String>,
     /// Whether a list was too long: what it held is gone, and names in it cannot be checked.
     pub cut: bool,
 }
 
 /// Checks `tree` against the root of `shapes` and repairs it.
 pub(super) fn check(tree: &mut Tree, shapes: &Shapes, source: &Source<'_>) -> Checked {
-    let checked = Checked { faults: Vec::new(), cut: false };
+    let checked = Checked { faults: Vec::new(), replaced: Vec::new(), cut: false };
     let mut walk = Walk { shapes, source, checked, path: Vec::new() };
     walk.check(tree, shapes.root());
+    let pointers = walk.checked.faults.iter().map(|fault| fault.pointer.clone());
+    walk.checked.replaced.extend(pointers);
     walk.checked
 }
 
@@ -102,12 +106,16 @@ impl Walk<'_> {
     fn table(&mut self, tree: &mut Tree, table: &Table) {
         let span = tree.span.clone();
         let Value::Table(entries) = &mut tree.value else { return };
+        let mut unknown = None;
         entries.retain_mut(|entry| {
             let shape = table.fields.get(&entry.key).map(|field| field.shape).or(table.others);
             self.path.push(Step::Key(entry.key.clone()));
             match shape {
                 Some(shape) => self.check(&mut entry.tree, shape),
-                None => self.unknown_field(entry, table),
+                None => {
+                    self.unknown_field(entry, table);
+                    unknown.get_or_insert_with(|| entry.key.clone());
+                }
             }
             self.path.pop();
             shape.is_some()
@@ -127,10 +135,16 @@ impl Walk<'_> {
                 self.push("too_many", &span, message, "one processor in an insert");
                 self.path.pop();
             }
+            [] if table.variants.is_empty() => {}
             [] => {
-                if let Some((name, field)) = table.variants.first().and_then(|name| table.fields.get_key_value(name)) {
-                    let expected = one_of(table.variants.iter().map(String::as_str));
-                    self.push("missing_field", &span, format!("{} names no processor", self.name()), expected);
+                // A misspelt processor has been told as an unknown field; its name is still the best guess.
+                let names = || table.variants.iter().map(String::as_str);
+                if unknown.is_none() {
+                    self.push("missing_field", &span, format!("{} names no processor", self.name()), one_of(names()));
+                }
+                self.checked.replaced.push(self.pointer());
+                let meant = unknown.and_then(|unknown| nearest(&unknown, names())).or(names().next());
+                if let Some((name, field)) = meant.and_then(|name| table.fields.get_key_value(name)) {
                     entries.push(self.entry(name, field.shape, &span));
                 }
             }

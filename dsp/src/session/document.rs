@@ -1,4 +1,4 @@
-//! The session document: what a user writes in TOML or JSON. Structure only; [`super::validate`] says what it means.
+//! The session document: what a user writes in TOML or JSON. Structure only; its meaning is checked by [`super`].
 
 use std::collections::BTreeMap;
 

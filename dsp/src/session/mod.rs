@@ -109,34 +109,27 @@ fn read(source: &Source<'_>, folder: Option<Folder<'_>>) -> Result<ValidSession,
     let mut tree = source.read().map_err(|faults| report(None, faults))?;
     let checked = check::check(&mut tree, &shape::SESSION, source);
     let mut faults = checked.faults;
-    let broken: Vec<String> = faults.iter().map(|fault| fault.pointer.clone()).collect();
-    let document = serde_json::from_value::<Document>(tree.to_json());
-    match document {
+    match serde_json::from_value::<Document>(tree.to_json()) {
         Ok(mut document) if !checked.cut => {
+            let mut found = Vec::new();
             let unresolved = match folder {
-                Some(folder) => resolve::resolve(&mut document, folder.path, folder.thorough, &mut faults),
+                Some(folder) => resolve::resolve(&mut document, folder.path, folder.thorough, &mut found),
                 None => BTreeSet::new(),
             };
-            match validate::validate(document, &unresolved) {
-                Ok(session) if faults.is_empty() => match canonical_too_large(source, &session.document) {
-                    None => return Ok(session),
-                    Some(fault) => faults.push(fault),
-                },
+            let session = validate::validate(document, &unresolved);
+            match session {
+                Ok(session) if faults.is_empty() && found.is_empty() => {
+                    match canonical_too_large(source, &session.document) {
+                        None => return Ok(session),
+                        Some(fault) => found.push(fault),
+                    }
+                }
                 Ok(_) => {}
-                Err(found) => faults.extend(found),
+                Err(more) => found.extend(more),
             }
             // What stands in for a broken value has no faults of its own.
-            let stands_in = |pointer: &str| {
-                broken.iter().any(|broken| {
-                    pointer.strip_prefix(broken.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                })
-            };
-            let structural = broken.len();
-            let mut index = 0;
-            faults.retain(|fault| {
-                index += 1;
-                index <= structural || !stands_in(&fault.pointer)
-            });
+            let is_real = |fault: &Fault| !checked.replaced.iter().any(|replaced| lies_in(&fault.pointer, replaced));
+            faults.extend(found.into_iter().filter(is_real));
         }
         Ok(_) => {}
         Err(error) if faults.is_empty() => {
@@ -145,4 +138,9 @@ fn read(source: &Source<'_>, folder: Option<Folder<'_>>) -> Result<ValidSession,
         Err(_) => {}
     }
     Err(report(Some(&tree), faults))
+}
+
+/// Whether a JSON pointer names what another names, or a part of it.
+fn lies_in(pointer: &str, whole: &str) -> bool {
+    pointer.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

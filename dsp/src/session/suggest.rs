@@ -8,6 +8,11 @@ const MAX_COMPARED: usize = 64;
 
 /// `; did you mean "Verb"?`, or nothing if no candidate is near.
 pub(super) fn did_you_mean<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(found, candidates).map_or(String::new(), |candidate| format!("; did you mean {candidate:?}?"))
+}
+
+/// The candidate that a slip of the fingers, or of the shift key, turns into what was found.
+pub(super) fn nearest<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = found.to_lowercase();
     let length = wanted.chars().count();
     let far = 1 + length / 4;
@@ -19,7 +24,7 @@ pub(super) fn did_you_mean<'a>(found: &str, candidates: impl IntoIterator<Item =
         .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= far)
         .min_by_key(|(distance, _)| *distance)
-        .map_or(String::new(), |(_, candidate)| format!("; did you mean {candidate:?}?"))
+        .map(|(_, candidate)| candidate)
 }
 
 /// `one of "Verb", "Echo"`; `nothing` if there is none, since none would be right.

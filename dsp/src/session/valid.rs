@@ -1,6 +1,6 @@
 //! A session that holds together: every name resolved, every time in frames, every value in range.
 //!
-//! Made by [`super::validate::validate`] alone; nothing downstream checks again.
+//! Made by [`super::from_json`], [`super::from_toml`] and [`super::load`] alone; nothing downstream checks again.
 
 use std::collections::BTreeMap;
 

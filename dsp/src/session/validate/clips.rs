@@ -9,6 +9,9 @@ use crate::session::suggest::did_you_mean;
 use crate::session::time::MAX_SESSION_SECONDS;
 use crate::session::valid::Clip;
 
+/// The longest path that common systems take.
+const MAX_FILE_NAME_BYTES: usize = 4096;
+
 /// A track's clips, and the channels that they make.
 pub(super) struct Clips {
     pub clips: Vec<Clip>,
@@ -32,6 +35,7 @@ pub(super) fn clips(pointer: &str, track: &document::Track, context: &Context<'_
         let pointer = format!("{pointer}/clips/{index}");
         match facts {
             Some(facts) => {
+                check_file_name(&pointer, &clip.file, report);
                 check_channels(&pointer, clip, facts, channels, report);
                 clips.extend(self::clip(&pointer, clip, facts, context, report));
             }
@@ -39,6 +43,15 @@ pub(super) fn clips(pointer: &str, track: &document::Track, context: &Context<'_
         }
     }
     Clips { clips, channels: channels as usize }
+}
+
+/// Names reach the cache and the logs of other machines.
+fn check_file_name(pointer: &str, file: &str, report: &mut Report) {
+    if file.is_empty() || file.len() > MAX_FILE_NAME_BYTES || file.chars().any(char::is_control) {
+        let message = format!("the file name has {} bytes, or control characters", file.len());
+        let expected = format!("1 to {MAX_FILE_NAME_BYTES} bytes of UTF-8 without control characters");
+        report.push(format!("{pointer}/file"), "bad_file_name", message, expected);
+    }
 }
 
 fn check_channels(pointer: &str, clip: &document::Clip, facts: &AssetFacts, channels: u32, report: &mut Report) {

@@ -70,18 +70,19 @@ impl<'a> Names<'a> {
         found
     }
 
-    /// The bus of a name; reports anything else.
-    pub fn bus(&self, name: &str, pointer: &str, report: &mut Report) -> Option<BusIndex> {
+    /// The bus of a name; reports anything else. `others` are names that could stand there as well.
+    pub fn bus(&self, name: &str, others: &[&'a str], pointer: &str, report: &mut Report) -> Option<BusIndex> {
+        let known = || self.buses().chain(others.iter().copied());
         match self.get(name) {
             Some(Named::Bus(index)) => return Some(index),
             Some(Named::Track(_)) => {
                 let message = format!("{name:?} is a track; only buses can be fed");
-                report.push(pointer, "not_a_bus", message, one_of(self.buses()));
+                report.push(pointer, "not_a_bus", message, one_of(known()));
             }
             None if report.is_full() => {}
             None => {
-                let message = format!("no bus is named {name:?}{}", did_you_mean(name, self.buses()));
-                report.push(pointer, "dangling_name", message, one_of(self.buses()));
+                let message = format!("no bus is named {name:?}{}", did_you_mean(name, known()));
+                report.push(pointer, "dangling_name", message, one_of(known()));
             }
         }
         None

@@ -27,7 +27,7 @@ pub(super) fn strip(
     let output = match strip.output.as_deref() {
         None | Some(MASTER) => Output::Master,
         Some(name) => {
-            let bus = context.names.bus(name, &format!("{pointer}/output"), report);
+            let bus = context.names.bus(name, &[MASTER], &format!("{pointer}/output"), report);
             bus.map_or(Output::Master, Output::Bus)
         }
     };
@@ -39,7 +39,7 @@ pub(super) fn strip(
             let message = format!("send {} goes to {:?} already", first + 1, send.to);
             report.push(&pointer, "duplicate_name", message, "one send to each bus");
         }
-        let to = context.names.bus(&send.to, &pointer, report).unwrap_or(0);
+        let to = context.names.bus(&send.to, &[], &pointer, report).unwrap_or(0);
         sends.push(Send { to, gain_db: lanes.take(Target::Send(index), send.gain_db), tap: send.tap });
     }
     StripParts {
