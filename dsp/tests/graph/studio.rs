@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::graph::{Request, StemRequest, render};
+use mixdown_dsp::media::Probe;
 use mixdown_dsp::media::pcm::{PcmReader, PcmWriter};
 use mixdown_dsp::progress::Unwatched;
 use mixdown_dsp::session::{ValidSession, from_json};
@@ -55,9 +56,16 @@ impl Studio {
         let mut writer = PcmWriter::create(&path, audio.len(), 48_000, audio[0].len() as u64).unwrap();
         writer.write(&block).unwrap();
         writer.finish().unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        let facts = json!({ "digest": Digest::of(&bytes), "size_bytes": bytes.len(), "frames": audio[0].len(),
-            "sample_rate_hz": 48_000, "channels": audio.len(), "lossy": false });
+        let is =
+            Probe { frames: audio[0].len() as u64, sample_rate_hz: 48_000, channels: audio.len() as u32, lossy: false };
+        self.learn(name, &is);
+    }
+
+    /// Takes in a file that lies in the folder already.
+    pub fn learn(&mut self, name: &str, is: &Probe) {
+        let bytes = std::fs::read(self.folder.path().join(name)).unwrap();
+        let facts = json!({ "digest": Digest::of(&bytes), "size_bytes": bytes.len(), "frames": is.frames,
+            "sample_rate_hz": is.sample_rate_hz, "channels": is.channels, "lossy": is.lossy });
         self.facts.insert(name.to_owned(), facts);
     }
 
