@@ -1,4 +1,14 @@
 //! The coordinator on a real PostgreSQL: one private server for the whole binary, a fresh database for each test.
 
+mod artifacts;
 mod claiming;
+mod ending;
+mod events;
+mod rpc;
+mod security;
+mod server;
+mod settling;
+mod states;
+mod submitting;
 mod support;
+mod uploads;

@@ -1,7 +1,8 @@
-//! A database, a store and hand-made plans.
+//! A database, a store, hand-made plans, and coordinators that listen.
 
 pub mod farm;
 mod plans;
+pub mod running;
 
 pub use farm::Farm;
 pub use plans::{key, planned, submission, two_stems_one_mix};
