@@ -1,5 +1,8 @@
 //! The coordinator on a real PostgreSQL: one private server for the whole binary, a fresh database for each test.
 
+// Clippy exempts test functions, not the helpers beside them.
+#![allow(clippy::unwrap_used)]
+
 mod artifacts;
 mod claiming;
 mod ending;
