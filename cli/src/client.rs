@@ -163,7 +163,7 @@ impl Client {
             _ => code.to_owned(),
         };
         let mut error = CommandError::new(exit, code, format!("cannot {doing}: {}", status.message()));
-        error.remedy = remedy.map(str::to_owned);
+        error.remedy = remedy.map(Box::from);
         if let Some(bad_request) = status.get_details_bad_request() {
             error
                 .causes

@@ -90,7 +90,7 @@ pub fn table(files: &[Finished]) -> String {
     }
     let mut text = listing.text();
     for note in files.iter().filter_map(Finished::note) {
-        text.push_str("\n");
+        text.push('\n');
         text.push_str(&note);
     }
     text

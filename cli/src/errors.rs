@@ -39,7 +39,7 @@ pub struct CommandError {
     /// Why, from the nearest cause to the farthest.
     pub causes: Vec<String>,
     /// What to do about it.
-    pub remedy: Option<String>,
+    pub remedy: Option<Box<str>>,
     /// What is wrong with the session, with places; empty for other errors.
     pub faults: Vec<Fault>,
     /// Whether the result on stdout already tells it under `--json`, so that stdout stays one document.
@@ -78,7 +78,7 @@ impl CommandError {
 
     /// Says what to do about it.
     #[must_use]
-    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+    pub fn remedy(mut self, remedy: impl Into<Box<str>>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
@@ -113,7 +113,7 @@ impl CommandError {
             _ => (Exit::Failed, "io", None),
         };
         let mut built = Self::new(exit, code, format!("cannot {action} {}", path.display())).because(error);
-        built.remedy = remedy.map(str::to_owned);
+        built.remedy = remedy.map(Box::from);
         built
     }
 

@@ -76,6 +76,6 @@ mod tests {
     fn lengths_read_as_clock_time() {
         assert_eq!(length(0.0), "0:00.000");
         assert_eq!(length(61.25), "1:01.250");
-        assert_eq!(length(3_725.0014), "1:02:05.001");
+        assert_eq!(length(3725.0014), "1:02:05.001");
     }
 }

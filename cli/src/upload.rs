@@ -134,7 +134,7 @@ async fn try_upload(
             let mut data = vec![0; usize::try_from(left_bytes).unwrap_or(usize::MAX).min(MAX_PART_BYTES)];
             file.read_exact(&mut data).await.map_err(|error| changed(path, &error))?;
             let length = data.len() as u64;
-            send = parts.send(UploadRequest { part: Some(upload_request::Part::Data(data.into())) }).await;
+            send = parts.send(UploadRequest { part: Some(upload_request::Part::Data(data)) }).await;
             left_bytes -= length;
             at += length;
             if at > *counted_bytes {

@@ -1,5 +1,7 @@
 //! `mixdown render`: a farm of one.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! `mixdown serve` and `mixdown tokens`: a farm starts from nothing, guards its folder and its port, and stops in order.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader};

@@ -1,5 +1,7 @@
 //! `mixdown submit` and `mixdown jobs` against a coordinator that does what the test says.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 #[path = "support/farm.rs"]
