@@ -19,7 +19,7 @@ pub fn sinc(x: f64) -> f64 {
 }
 
 /// The modified Bessel function of the first kind and order 0 by its power series Σ ((x/2)^k / k!)², for x from 0 to 40.
-fn bessel_i0(x: f64) -> f64 {
+pub(super) fn bessel_i0(x: f64) -> f64 {
     let quarter_square = x * x / 4.0;
     let (mut term, mut sum, mut k) = (1.0, 1.0, 1.0);
     while term > sum * 1e-18 {
@@ -33,13 +33,16 @@ fn bessel_i0(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{bessel_i0, kaiser, sinc};
+    use crate::math::exp;
 
     #[test]
     fn i0_has_its_tabulated_values() {
-        for (x, value) in [(0.0, 1.0), (1.0, 1.2660658777520084), (2.0, 2.2795853023360673), (5.0, 27.239871823604442)]
-        {
-            assert!((bessel_i0(x) / value - 1.0).abs() < 1e-15, "I0({x})");
-        }
+        // Abramowitz & Stegun, table 9.8: I0(1) and I0(2), and e^(−x)·I0(x) at 10 and 20.
+        assert_eq!(bessel_i0(0.0), 1.0);
+        assert!((bessel_i0(1.0) - 1.266_065_877_752_008).abs() < 1e-14);
+        assert!((bessel_i0(2.0) - 2.279_585_302_336_067).abs() < 1e-14);
+        assert!((bessel_i0(10.0) * exp(-10.0) - 0.127_833_337_163_428).abs() < 1e-14);
+        assert!((bessel_i0(20.0) * exp(-20.0) - 0.089_780_311_884_826).abs() < 1e-14);
     }
 
     #[test]

@@ -56,6 +56,8 @@ impl PeakDetector {
     /// A detector for up to `max_frames` at a time.
     #[must_use]
     pub fn new(max_frames: usize) -> Self {
+        // Filters are made when first asked for: here, for nothing is allocated while processing.
+        let _ = (EVERY_BANK.map(|bank| bank()), edge_filter());
         let scratch = Scratch { middles: [0.0; GROUP], edges: [0.0; GROUP + 2 * EDGE_REACH] };
         Self { scratch, peaks: vec![0.0; max_frames + 1], carried: 0.0 }
     }
