@@ -1,5 +1,6 @@
 //! The converter as a whole: lengths, place, streaming, distortion.
 #![expect(clippy::disallowed_methods, reason = "test signals and oracles need not have the same bits everywhere")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::f64::consts::TAU;
 

@@ -1,9 +1,9 @@
 //! Sample-rate conversion.
 //!
-//! y[n] = Σ_k x[k]·h(n·M/L − k), h(τ) = 2f·sinc(2fτ)·w(τ/H)
+//! y(n) = Σ_k x(k)·h(n·M/L − k), h(τ) = 2f·sinc(2fτ)·w(τ/H)
 //!
 //! *Where* L/M is the ratio of the rates in lowest terms, τ counts input frames, w is the Kaiser window with β =
-//! [`BETA`] over ±H frames, H = [`HALF_WIDTH`] frames of the lower rate, and f lies so that the stop band begins at half
+//! `BETA` over ±H frames, H = `HALF_WIDTH` frames of the lower rate, and f lies so that the stop band begins at half
 //! the lower rate. The time n·M/L is kept as an integer quotient and remainder, so nothing drifts and any output frame
 //! can be the first. Taps and sums are f64, the result is rounded to f32 once.
 //!
@@ -139,12 +139,14 @@ fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
 
 /// Σ taps·input for `N` inputs at once, in eight lanes combined in one fixed order.
 fn dots<const N: usize>(taps: &[f64], inputs: [&[f64]; N]) -> [f64; N] {
+    let taps = taps.as_chunks::<LANES>().0;
+    // Cut to one length, so that the loop needs no check of bounds.
+    let inputs = inputs.map(|input| &input.as_chunks::<LANES>().0[..taps.len()]);
     let mut lanes = [[0.0_f64; LANES]; N];
-    for (chunk, taps) in taps.chunks_exact(LANES).enumerate() {
+    for (chunk, taps) in taps.iter().enumerate() {
         for (lanes, input) in lanes.iter_mut().zip(&inputs) {
-            let input = &input[chunk * LANES..chunk * LANES + LANES];
             for lane in 0..LANES {
-                lanes[lane] += taps[lane] * input[lane];
+                lanes[lane] += taps[lane] * input[chunk][lane];
             }
         }
     }

@@ -8,8 +8,13 @@ use proptest::prelude::*;
 use crate::tools::{decode, make_file, tones};
 
 /// One small whole file of every format, and the folder they lie in.
-fn specimens() -> &'static (tempfile::TempDir, Vec<(PathBuf, Vec<u8>)>) {
-    static SPECIMENS: OnceLock<(tempfile::TempDir, Vec<(PathBuf, Vec<u8>)>)> = OnceLock::new();
+struct Specimens {
+    folder: tempfile::TempDir,
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+fn specimens() -> &'static Specimens {
+    static SPECIMENS: OnceLock<Specimens> = OnceLock::new();
     SPECIMENS.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let formats: [(&str, &[&str]); 12] = [
@@ -33,7 +38,7 @@ fn specimens() -> &'static (tempfile::TempDir, Vec<(PathBuf, Vec<u8>)>) {
             (path, bytes)
         };
         let files = formats.map(make).to_vec();
-        (folder, files)
+        Specimens { folder, files }
     })
 }
 
@@ -96,7 +101,7 @@ proptest! {
         harms in prop::collection::vec(harm(), 1..6),
         name in "[a-z]{12}",
     ) {
-        let (folder, files) = specimens();
+        let Specimens { folder, files } = specimens();
         let (path, mut bytes) = (folder.path().join(name).with_extension(files[which].0.extension().unwrap()), files[which].1.clone());
         harms.iter().for_each(|harm| apply(harm, &mut bytes));
         std::fs::write(&path, &bytes).unwrap();
