@@ -1,7 +1,7 @@
 //! How fast the graph is: 22 stereo tracks with equaliser and compressor each, a reverb, a master chain, two mixes.
 //!
-//! `cargo bench -p mixdown-dsp --bench render` prints the wall time and its ratio to the session's length, per number of
-//! threads and block length.
+//! `cargo bench -p mixdown-dsp --bench render -- THREADS BLOCK_FRAMES…` prints the wall time and its ratio to the session's
+//! length; without numbers it tries several.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,12 +24,16 @@ fn main() {
     let session = session(folder.path());
     let paths: Vec<PathBuf> = session.assets.iter().map(|asset| folder.path().join(&asset.name)).collect();
     println!("{TRACKS} stereo tracks of {SECONDS} s, {} mixes", session.mixes.len());
-    for threads in [1, 2] {
-        for block_frames in [256, 512, 1024, 2048] {
-            let seconds = seconds(&session, &paths, folder.path(), threads, block_frames);
-            let ratio = session.length_frames as f64 / RATE_HZ as f64 / seconds;
-            println!("{threads} threads, blocks of {block_frames}: {seconds:.3} s, {ratio:.0} x realtime");
-        }
+    let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let (threads, blocks) = match numbers.split_first() {
+        Some((threads, blocks)) => (vec![*threads], blocks.to_vec()),
+        None => (vec![1, 2], vec![256, 1024, 4096]),
+    };
+    for (threads, block_frames) in threads.iter().flat_map(|threads| blocks.iter().map(move |block| (*threads, *block)))
+    {
+        let seconds = seconds(&session, &paths, folder.path(), threads, block_frames);
+        let ratio = session.length_frames as f64 / RATE_HZ as f64 / seconds;
+        println!("{threads} threads, blocks of {block_frames}: {seconds:.3} s, {ratio:.0} x realtime");
     }
 }
 
