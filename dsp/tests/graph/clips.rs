@@ -8,7 +8,7 @@ use crate::studio::{PLAIN, Studio, impulse, noise};
 fn clips_play_their_part_of_the_file_at_their_place() {
     let mut studio = Studio::new();
     let file = noise(1, 1000, 0.5);
-    studio.asset("a.wav", &[file.clone()]);
+    studio.asset("a.wav", std::slice::from_ref(&file));
     let session = studio.session(json!({ "tracks": [{ "name": "T", "clips": [
         { "file": "a.wav", "at": 300, "offset": 100, "length": 200 },
         { "file": "a.wav", "at": 700, "offset": 900 },
@@ -25,7 +25,7 @@ fn clips_play_their_part_of_the_file_at_their_place() {
 fn overlapping_clips_sum_and_a_crossfade_of_equal_gain_within_one_take_is_inaudible() {
     let mut studio = Studio::new();
     let take = noise(2, 4000, 0.9);
-    studio.asset("take.wav", &[take.clone()]);
+    studio.asset("take.wav", std::slice::from_ref(&take));
     let fade = json!({ "length": 500, "curve": "linear" });
     let session = studio.session(json!({ "tracks": [{ "name": "T", "clips": [
         { "file": "take.wav", "length": 2500, "fade_out": fade },
@@ -41,7 +41,7 @@ fn overlapping_clips_sum_and_a_crossfade_of_equal_gain_within_one_take_is_inaudi
 fn a_mono_clip_on_a_stereo_track_sounds_on_both_sides_as_loud_as_it_is() {
     let mut studio = Studio::new();
     let file = noise(3, 500, 0.5);
-    studio.asset("mono.wav", &[file.clone()]);
+    studio.asset("mono.wav", std::slice::from_ref(&file));
     studio.asset("stereo.wav", &[impulse(0, 10), impulse(9, 10)]);
     let session = studio.session(json!({ "tracks": [{ "name": "T", "clips": [
         { "file": "mono.wav" }, { "file": "stereo.wav", "at": 1000 },
