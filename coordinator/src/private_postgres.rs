@@ -143,7 +143,7 @@ impl PrivatePostgres {
         let cluster = home.join("cluster");
         stop_left_over(&cluster).await?;
         if !cluster.join("PG_VERSION").exists() {
-            initialise(&programs, &account, &cluster).await?;
+            initialise(&programs, &account, &cluster, options.durable).await?;
         }
         let socket_dir = socket_dir(options, &account, &home)?;
         let log = home.join("postgres.log");
@@ -263,7 +263,7 @@ fn running_server(cluster: &Path) -> Option<nix::unistd::Pid> {
 }
 
 /// Makes the cluster, whole or not at all.
-async fn initialise(programs: &Programs, account: &Account, cluster: &Path) -> Result<(), Error> {
+async fn initialise(programs: &Programs, account: &Account, cluster: &Path, durable: bool) -> Result<(), Error> {
     let unfinished = cluster.with_file_name("cluster.new");
     if unfinished.exists() {
         fs::remove_dir_all(&unfinished).map_err(file(|| format!("remove {}", unfinished.display())))?;
@@ -275,6 +275,7 @@ async fn initialise(programs: &Programs, account: &Account, cluster: &Path) -> R
         .args(["--username", NAME, "--encoding", "UTF8", "--locale", "C.UTF-8"])
         // Nobody else can enter the socket's folder.
         .args(["--auth-local", "trust", "--auth-host", "reject"])
+        .args((!durable).then_some("--no-sync"))
         .stdin(Stdio::null());
     account.run_as(&mut command);
     let output = tokio::process::Command::from(command)

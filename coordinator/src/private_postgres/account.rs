@@ -1,7 +1,6 @@
 //! As whom PostgreSQL runs: as ourselves, or, since it refuses root, as another user.
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -70,15 +69,14 @@ impl Account {
     pub(super) fn home(&self, data_dir: &Path) -> Result<PathBuf, Error> {
         let home = data_dir.join("postgres");
         if self.other.is_some() && !self.can_enter(data_dir) {
-            let name = blake3::hash(data_dir.as_os_str().as_bytes()).to_hex();
-            let elsewhere = Path::new(FALLBACK_HOME).join(format!("mixdown-{}", &name[..16]));
-            self.make(&elsewhere)?;
-            match std::os::unix::fs::symlink(&elsewhere, &home) {
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                    return Err(Error::File { what: format!("link {}", home.display()), source: error });
-                }
-                _ => return fs::canonicalize(&home).map_err(file(|| format!("follow {}", home.display()))),
+            if fs::symlink_metadata(&home).is_err() {
+                // A name of its own, so that a data folder that was deleted and made again begins anew.
+                let name = uuid::Uuid::new_v4().simple().to_string();
+                let elsewhere = Path::new(FALLBACK_HOME).join(format!("mixdown-{}", &name[..12]));
+                self.make(&elsewhere)?;
+                std::os::unix::fs::symlink(&elsewhere, &home).map_err(file(|| format!("link {}", home.display())))?;
             }
+            return fs::canonicalize(&home).map_err(file(|| format!("follow {}", home.display())));
         }
         self.make(&home)?;
         Ok(home)

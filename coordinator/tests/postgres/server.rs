@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use mixdown_coordinator::private_postgres::{Error as PostgresError, Options, PrivatePostgres};
@@ -45,6 +46,8 @@ async fn what_cannot_be_used_is_named_before_anything_is_served() {
 #[tokio::test]
 async fn a_private_postgres_keeps_its_data_and_has_one_owner() {
     let folder = tempfile::tempdir().unwrap();
+    // As root, another user must get there.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     // Longer than a socket's path may be.
     let mut options = Options::new(folder.path().join("a-long-name".repeat(9)));
     options.durable = false;
@@ -79,4 +82,26 @@ async fn a_missing_postgres_is_named_with_its_remedy() {
     let error = PrivatePostgres::start(&options).await.unwrap_err();
     assert!(matches!(error, PostgresError::Programs(_)));
     assert!(error.to_string().contains("--database-url"));
+}
+
+/// As root, PostgreSQL runs as another user, who cannot enter a private folder. For anybody else nothing is special.
+#[tokio::test]
+async fn a_private_postgres_works_in_a_folder_that_only_its_owner_may_enter() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let mut options = Options::new(folder.path().join("data"));
+    options.durable = false;
+    options.programs_dir = std::env::var_os("MIXDOWN_POSTGRES_BIN").map(PathBuf::from);
+    options.search_path = std::env::var_os("PATH");
+    let mut urls = Vec::new();
+    for _ in 0..2 {
+        let postgres = PrivatePostgres::start(&options).await.unwrap();
+        sqlx::PgConnection::connect(postgres.url()).await.unwrap();
+        urls.push(postgres.url().to_owned());
+        postgres.stop().await.unwrap();
+    }
+    assert_eq!(urls[0], urls[1]);
+    let home = std::fs::canonicalize(folder.path().join("data/postgres")).unwrap();
+    assert!(home.join("cluster/PG_VERSION").exists());
+    std::fs::remove_dir_all(home).unwrap();
 }
