@@ -1,0 +1,148 @@
+//! Processes die, the database restarts, a worker wakes too late: the job ends with the same bytes, and every attempt is
+//! accounted for.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use nix::sys::signal::Signal;
+use support::command::{Ran, render};
+use support::farm::Farm;
+use support::fixture::Fixture;
+use support::{assert_same_files, files};
+
+/// Rendering single frames makes the tasks long enough to be hit in their middle.
+const SLOWLY: [&str; 2] = ["--block-frames", "1"];
+
+struct Scene {
+    fixture: Fixture,
+    out: tempfile::TempDir,
+    expected: BTreeMap<String, Vec<u8>>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let fixture = Fixture::new(6.0);
+        let out = tempfile::tempdir().unwrap();
+        let calm = out.path().join("calm");
+        render(&fixture.write(), &calm, &[]);
+        Self { expected: files(&calm), fixture, out }
+    }
+
+    fn ends_well(&self, farm: &Farm, job: &str) {
+        let folder = self.out.path().join("farm");
+        farm.finish(job, &folder);
+        assert_same_files(&files(&folder), &self.expected, "after the failure");
+    }
+}
+
+/// What must hold of the attempts whatever happened, and how many were lost.
+async fn audit(farm: &Farm) -> i64 {
+    let open = farm.count("select count(*) from attempt where outcome is null").await;
+    assert_eq!(open, 0, "an attempt has no outcome");
+    let leases = farm.count("select count(*) from lease").await;
+    assert_eq!(leases, 0, "a lease is left over");
+    let doubled = farm
+        .count(
+            "select count(*) from task where not cached and state = 'succeeded' and 1 <> \
+             (select count(*) from attempt where attempt.task_id = task.task_id and outcome = 'succeeded')",
+        )
+        .await;
+    assert_eq!(doubled, 0, "a task has not exactly one accepted attempt");
+    let gaps = farm
+        .count("select count(*) from (select max(sequence) - count(*) as gap from event group by job_id) e where gap <> 0")
+        .await;
+    assert_eq!(gaps, 0, "events have gaps");
+    farm.count("select count(*) from attempt where outcome = 'worker_lost'").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_in_the_middle_of_a_task_costs_only_time() {
+    let scene = Scene::new();
+    let mut farm = Farm::start(0).await;
+    farm.start_worker(&SLOWLY);
+    let job = farm.queue(&scene.fixture.write(), &["--granularity", "fused"]);
+    farm.wait_until_a_task_runs(&job);
+    farm.workers.remove(0).kill();
+    farm.start_worker(&[]);
+    scene.ends_well(&farm, &job);
+    assert_eq!(audit(&farm).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_killed_in_the_middle_of_a_job_costs_only_time() {
+    let scene = Scene::new();
+    let mut farm = Farm::start(0).await;
+    farm.start_worker(&SLOWLY);
+    let job = farm.queue(&scene.fixture.write(), &["--granularity", "spread"]);
+    farm.wait_until_a_task_runs(&job);
+    farm.kill_coordinator();
+    farm.start_coordinator();
+    farm.start_worker(&[]);
+    scene.ends_well(&farm, &job);
+    audit(&farm).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_postgresql_costs_only_time() {
+    let scene = Scene::new();
+    let mut farm = Farm::start(0).await;
+    farm.start_worker(&SLOWLY);
+    let job = farm.queue(&scene.fixture.write(), &["--granularity", "spread"]);
+    farm.wait_until_a_task_runs(&job);
+    farm.restart_postgres().await;
+    farm.start_worker(&[]);
+    scene.ends_well(&farm, &job);
+    audit(&farm).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_wakes_after_its_lease_cannot_settle() {
+    let scene = Scene::new();
+    let mut farm = Farm::start(0).await;
+    farm.start_worker(&SLOWLY);
+    let job = farm.queue(&scene.fixture.write(), &["--granularity", "fused"]);
+    farm.wait_until_a_task_runs(&job);
+    farm.workers[0].signal(Signal::SIGSTOP);
+    farm.start_worker(&[]);
+    scene.ends_well(&farm, &job);
+    farm.workers[0].signal(Signal::SIGCONT);
+    // Once it has left in good order it has said all that it had to say.
+    farm.workers[0].signal(Signal::SIGTERM);
+    farm.workers[0].wait();
+    assert_eq!(audit(&farm).await, 1);
+    assert_eq!(farm.count("select count(*) from attempt where outcome = 'succeeded'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_told_to_stop_gives_its_task_back_and_nothing_counts_as_lost() {
+    let scene = Scene::new();
+    let mut farm = Farm::start(0).await;
+    farm.start_worker(&["--block-frames", "1", "--drain-grace", "0s"]);
+    let job = farm.queue(&scene.fixture.write(), &["--granularity", "fused"]);
+    farm.wait_until_a_task_runs(&job);
+    farm.workers[0].signal(Signal::SIGTERM);
+    assert_eq!(farm.workers[0].wait(), 0);
+    farm.start_worker(&[]);
+    scene.ends_well(&farm, &job);
+    assert_eq!(audit(&farm).await, 0);
+    assert_eq!(farm.count("select count(*) from attempt where outcome = 'relinquished'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancel_reaches_a_running_task_and_retry_ends_the_job_with_the_same_bytes() {
+    let scene = Scene::new();
+    let mut farm = Farm::start(0).await;
+    farm.start_worker(&SLOWLY);
+    let job = farm.queue(&scene.fixture.write(), &["--granularity", "fused"]);
+    farm.wait_until_a_task_runs(&job);
+    farm.run(["jobs", "cancel", &job]).succeeded();
+    let Ran { code, .. } = farm.run(["jobs", "watch", &job]);
+    assert_eq!(code, 3, "a cancelled job says so by its exit code");
+    farm.workers[0].signal(Signal::SIGTERM);
+    farm.workers[0].wait();
+    farm.start_worker(&[]);
+    farm.run(["jobs", "retry", &job]).succeeded();
+    scene.ends_well(&farm, &job);
+    audit(&farm).await;
+}

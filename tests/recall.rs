@@ -1,0 +1,85 @@
+//! Recalls: only what changed is rendered again, as the database's rows say.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::command::render;
+use support::farm::Farm;
+use support::fixture::Fixture;
+use support::{assert_same_files, files};
+
+/// The names of the tasks that a job rendered.
+fn rendered(job: &Value) -> Vec<String> {
+    let tasks = job["tasks"].as_array().expect("a job has tasks").iter();
+    tasks
+        .filter(|task| task["cached"] == false)
+        .map(|task| task["display_name"].as_str().expect("a task has a name").to_owned())
+        .collect()
+}
+
+async fn attempts(farm: &Farm) -> i64 {
+    farm.count("select count(*) from attempt").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_identical_submit_renders_nothing() {
+    let fixture = Fixture::new(2.0);
+    let session = fixture.write();
+    let farm = Farm::start(1).await;
+    let out = tempfile::tempdir().unwrap();
+    farm.submit(&session, &out.path().join("first"), &[]);
+    let before = attempts(&farm).await;
+    assert!(before > 0);
+    let second = farm.submit(&session, &out.path().join("second"), &[]);
+    assert_eq!(attempts(&farm).await, before, "no attempt was made");
+    assert_eq!(rendered(&second), Vec::<String>::new());
+    assert!(!second["tasks"].as_array().unwrap().is_empty(), "every task is shown, cached");
+    assert_same_files(&files(&out.path().join("second")), &files(&out.path().join("first")), "second submit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_render_exactly_what_contains_them_and_sound_like_a_fresh_render() {
+    let mut fixture = Fixture::new(2.0);
+    let farm = Farm::start(1).await;
+    let out = tempfile::tempdir().unwrap();
+    let keep = ["--granularity", "spread", "--keep-stems", "always"];
+    let first = farm.submit(&fixture.write(), &out.path().join("first"), &keep);
+    assert_eq!(rendered(&first).iter().filter(|name| name.starts_with("stem")).count(), 4);
+
+    let mut recall = |name: &str, fixture: &Fixture| {
+        let session = fixture.write();
+        let job = farm.submit(&session, &out.path().join(name), &keep);
+        let fresh = out.path().join(format!("{name}-fresh"));
+        render(&session, &fresh, &[]);
+        assert_same_files(&files(&out.path().join(name)), &files(&fresh), name);
+        rendered(&job)
+    };
+
+    fixture.document["tracks"][3]["inserts"][0]["eq"]["bands"][2]["gain_db"] = json!(1.0);
+    let edited = recall("one track", &fixture);
+    assert_eq!(edited.iter().filter(|name| name.starts_with("stem")).collect::<Vec<_>>(), ["stem \"Vox\""]);
+    assert!(!edited.contains(&"mix \"instrumental\"".to_owned()), "{edited:?}");
+    assert!(edited.contains(&"mix \"main\"".to_owned()) && edited.contains(&"master \"Vox.wav\"".to_owned()));
+
+    fixture.document["tracks"][1]["fader_db"] = json!(-4.0);
+    let faded = recall("a fader", &fixture);
+    assert!(faded.iter().all(|name| !name.starts_with("stem")), "{faded:?}");
+    assert!(!faded.contains(&"mix \"a cappella\"".to_owned()), "{faded:?}");
+
+    fixture.document["mixes"].as_array_mut().unwrap().push(json!({ "name": "no bass", "mute": ["Bass"] }));
+    let file = json!({ "name": "no bass", "mix": "no bass", "format": "wav", "depth": "24" });
+    fixture.document["deliverables"].as_array_mut().unwrap().push(file);
+    let added = recall("one more mix", &fixture);
+    assert_eq!(added, ["mix \"no bass\"", "master \"no bass.wav\""]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fused_first_run_keeps_stems_for_the_recall() {
+    let mut fixture = Fixture::new(2.0);
+    let farm = Farm::start(1).await;
+    let out = tempfile::tempdir().unwrap();
+    farm.submit(&fixture.write(), &out.path().join("first"), &["--granularity", "fused", "--keep-stems", "always"]);
+    fixture.document["tracks"][2]["pan"] = json!(0.5);
+    let job = farm.submit(&fixture.write(), &out.path().join("second"), &["--granularity", "spread"]);
+    assert!(rendered(&job).iter().all(|name| !name.starts_with("stem")), "{:?}", rendered(&job));
+}

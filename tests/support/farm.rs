@@ -1,0 +1,255 @@
+//! A farm of real processes on a real, private PostgreSQL: each can be killed on its own.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Stdio};
+
+use mixdown_coordinator::private_postgres::{Options, PrivatePostgres};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::command::{self, Ran, mixdown};
+
+/// How long a lease lives here: short, so that a killed worker's tasks come back soon.
+const LEASE: &str = "2s";
+const HEARTBEAT: &str = "200ms";
+
+/// A running farm; everything ends with it.
+pub struct Farm {
+    folder: tempfile::TempDir,
+    postgres: Option<PrivatePostgres>,
+    coordinator: Option<Process>,
+    /// The workers, in the order of their start.
+    pub workers: Vec<Process>,
+    address: String,
+}
+
+/// A process of the farm; killed when dropped.
+pub struct Process {
+    child: Child,
+    stdout: Option<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    fn spawn<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>, log: &Path) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(log).expect("the log opens");
+        let mut command = mixdown();
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().expect("mixdown starts");
+        let stdout = child.stdout.take().map(BufReader::new);
+        Self { child, stdout }
+    }
+
+    /// The next line that the process writes as JSON; `None` when it has ended.
+    pub fn line(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        self.stdout.as_mut()?.read_line(&mut line).expect("stdout is read");
+        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}")))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("the process is there");
+    }
+
+    /// SIGKILL, and waits until the process is gone.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// Waits for the end and gives the exit code; −1 when a signal ended it.
+    pub fn wait(&mut self) -> i32 {
+        self.child.wait().expect("the process is waited for").code().unwrap_or(-1)
+    }
+
+    fn end(&mut self) {
+        // A process that has ended already is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Farm {
+    /// A farm with so many workers of one slot each.
+    pub async fn start(workers: usize) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let postgres = PrivatePostgres::start(&options(folder.path())).await.expect("PostgreSQL starts; `make test` installs it");
+        let mut farm =
+            Self { folder, postgres: Some(postgres), coordinator: None, workers: Vec::new(), address: "127.0.0.1:0".to_owned() };
+        farm.start_coordinator();
+        for _ in 0..workers {
+            farm.start_worker(&[]);
+        }
+        farm
+    }
+
+    /// The folder of the object store.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    /// The log of every process.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn database_url(&self) -> String {
+        self.postgres.as_ref().expect("PostgreSQL runs").url().to_owned()
+    }
+
+    /// The coordinator's URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Starts a coordinator; a later one takes the address of the first.
+    pub fn start_coordinator(&mut self) {
+        std::fs::create_dir_all(self.store()).expect("the store's folder is made");
+        let store = self.store();
+        let scratch = self.folder.path().join("scratch");
+        let arguments = [
+            OsStr::new("coordinator"),
+            OsStr::new("--json"),
+            OsStr::new("--database-url"),
+            OsStr::new(&self.database_url()),
+            OsStr::new("--store"),
+            store.as_os_str(),
+            OsStr::new("--scratch"),
+            scratch.as_os_str(),
+            OsStr::new("--listen"),
+            OsStr::new(&self.address),
+            OsStr::new("--lease"),
+            OsStr::new(LEASE),
+            OsStr::new("--heartbeat"),
+            OsStr::new(HEARTBEAT),
+        ]
+        .map(OsStr::to_owned);
+        let mut coordinator = Process::spawn(arguments, &self.log_path());
+        let ready = coordinator.line().unwrap_or_else(|| panic!("the coordinator did not start:\n{}", self.log()));
+        self.address = ready["listen"].as_str().expect("it says where it listens").to_owned();
+        self.coordinator = Some(coordinator);
+    }
+
+    /// Kills the coordinator with SIGKILL.
+    pub fn kill_coordinator(&mut self) {
+        self.coordinator.take().expect("a coordinator runs").kill();
+    }
+
+    /// Starts a worker with more arguments; returns its place in `workers`.
+    pub fn start_worker(&mut self, arguments: &[&str]) -> usize {
+        let index = self.workers.len();
+        let name = format!("worker-{index}");
+        let cache = self.folder.path().join(&name);
+        let store = self.store();
+        let own = [
+            OsStr::new("worker"),
+            OsStr::new("--coordinator"),
+            OsStr::new(&self.url()),
+            OsStr::new("--store"),
+            store.as_os_str(),
+            OsStr::new("--cache"),
+            cache.as_os_str(),
+            OsStr::new("--name"),
+            OsStr::new(&name),
+        ]
+        .map(OsStr::to_owned);
+        let arguments = own.into_iter().chain(arguments.iter().map(|argument| OsStr::new(argument).to_owned()));
+        self.workers.push(Process::spawn(arguments, &self.log_path()));
+        index
+    }
+
+    /// Stops PostgreSQL and starts it again on the same data.
+    pub async fn restart_postgres(&mut self) {
+        self.postgres.take().expect("PostgreSQL runs").stop().await.expect("PostgreSQL stops");
+        self.postgres = Some(PrivatePostgres::start(&options(self.folder.path())).await.expect("PostgreSQL starts again"));
+    }
+
+    /// Runs a client command against this farm.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
+        let output = mixdown().args(arguments).env("MIXDOWN_COORDINATOR", self.url()).output().expect("mixdown starts");
+        command::ran(output)
+    }
+
+    /// Submits a session, waits, and fetches the masters into `out`; gives the command's JSON.
+    pub fn submit(&self, session: &Path, out: &Path, arguments: &[&str]) -> Value {
+        let own = [OsStr::new("submit"), session.as_os_str(), OsStr::new("--wait"), OsStr::new("--json"), OsStr::new("--out"), out.as_os_str()];
+        let ran = self.run(own.into_iter().chain(arguments.iter().map(OsStr::new)));
+        assert_eq!(ran.code, 0, "{}\n{}\n{}", ran.stdout, ran.stderr, self.log());
+        ran.json()
+    }
+
+    /// Submits a session without waiting; gives the job's id.
+    pub fn queue(&self, session: &Path, arguments: &[&str]) -> String {
+        let own = [OsStr::new("submit"), session.as_os_str(), OsStr::new("--json")];
+        let ran = self.run(own.into_iter().chain(arguments.iter().map(OsStr::new))).succeeded();
+        ran.json()["job"]["job_id"].as_str().expect("a job has an id").to_owned()
+    }
+
+    /// Follows a job: each line is an event as JSON, the last one the result.
+    pub fn watch(&self, job: &str) -> Process {
+        let arguments = ["jobs", "watch", job, "--json", "--coordinator", &self.url()].map(str::to_owned);
+        Process::spawn(arguments, &self.log_path())
+    }
+
+    /// Waits until an event of the job shows a task of it at work.
+    pub fn wait_until_a_task_runs(&self, job: &str) {
+        let mut watch = self.watch(job);
+        while let Some(event) = watch.line() {
+            let running = event["task"]["state"] == "running";
+            if running && event["task"]["progress"].as_f64().unwrap_or(0.0) > 0.0 {
+                return;
+            }
+        }
+        panic!("the job ended before a task was seen running:\n{}", self.log());
+    }
+
+    /// Follows a job to its end and fetches its masters.
+    pub fn finish(&self, job: &str, out: &Path) -> Value {
+        let ran = self.run([OsStr::new("jobs"), OsStr::new("watch"), OsStr::new(job)]);
+        assert_eq!(ran.code, 0, "{}\n{}\n{}", ran.stdout, ran.stderr, self.log());
+        let shown = self.run(["jobs", "show", job, "--json"]).succeeded().json();
+        self.fetch(&shown, out);
+        shown
+    }
+
+    /// Copies a job's masters out of the store, where they were delivered under their names.
+    fn fetch(&self, shown: &Value, out: &Path) {
+        std::fs::create_dir_all(out).expect("the folder is made");
+        for deliverable in shown["deliverables"].as_array().expect("a job has deliverables") {
+            let digest = deliverable["digest"].as_str().expect("it is delivered");
+            let file = deliverable["file"].as_str().expect("it has a name");
+            let blob = find(&self.store(), digest).unwrap_or_else(|| panic!("no blob {digest} in the store"));
+            std::fs::copy(blob, out.join(file)).expect("the master is copied");
+        }
+    }
+
+    /// One number from the database.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let pool = sqlx::PgPool::connect(&self.database_url()).await.expect("the database answers");
+        let count = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        pool.close().await;
+        count
+    }
+}
+
+fn options(folder: &Path) -> Options {
+    Options::new(folder.join("postgres"))
+}
+
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).find_map(|path| {
+        if path.is_dir() { find(&path, name) } else { path.file_name().is_some_and(|found| found == name).then_some(path) }
+    })
+}

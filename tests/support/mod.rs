@@ -1,0 +1,35 @@
+//! What the farm's tests share: a production to render, the command line, and a farm of real processes.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+pub mod command;
+pub mod farm;
+pub mod fixture;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The files of a folder: name and bytes.
+pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    entries
+        .map(|entry| {
+            let path = entry.expect("the folder is read").path();
+            let name = path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
+            (name, std::fs::read(&path).expect("the file is read"))
+        })
+        .collect()
+}
+
+/// Asserts that two sets of files are the same bytes under the same names.
+pub fn assert_same_files(found: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec<u8>>, what: &str) {
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{what}");
+    for (name, bytes) in expected {
+        let first = found[name].iter().zip(bytes).position(|(found, expected)| found != expected);
+        assert!(
+            first.is_none() && found[name].len() == bytes.len(),
+            "{what}: {name} differs from byte {first:?} on ({} bytes against {})",
+            found[name].len(),
+            bytes.len()
+        );
+    }
+}
