@@ -50,7 +50,9 @@ async fn audit(farm: &Farm) -> i64 {
         .await;
     assert_eq!(doubled, 0, "a task has not exactly one accepted attempt");
     let gaps = farm
-        .count("select count(*) from (select max(sequence) - count(*) as gap from event group by job_id) e where gap <> 0")
+        .count(
+            "select count(*) from (select max(sequence) - count(*) as gap from event group by job_id) e where gap <> 0",
+        )
         .await;
     assert_eq!(gaps, 0, "events have gaps");
     farm.count("select count(*) from attempt where outcome = 'worker_lost'").await

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::command::{self, Ran, mixdown};
+use super::find;
 
 /// How long a lease lives here: short, so that a killed worker's tasks come back soon.
 const LEASE: &str = "2s";
@@ -81,9 +82,15 @@ impl Farm {
     /// A farm with so many workers of one slot each.
     pub async fn start(workers: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let postgres = PrivatePostgres::start(&options(folder.path())).await.expect("PostgreSQL starts; `make test` installs it");
-        let mut farm =
-            Self { folder, postgres: Some(postgres), coordinator: None, workers: Vec::new(), address: "127.0.0.1:0".to_owned() };
+        let postgres =
+            PrivatePostgres::start(&options(folder.path())).await.expect("PostgreSQL starts; `make test` installs it");
+        let mut farm = Self {
+            folder,
+            postgres: Some(postgres),
+            coordinator: None,
+            workers: Vec::new(),
+            address: "127.0.0.1:0".to_owned(),
+        };
         farm.start_coordinator();
         for _ in 0..workers {
             farm.start_worker(&[]);
@@ -173,7 +180,8 @@ impl Farm {
     /// Stops PostgreSQL and starts it again on the same data.
     pub async fn restart_postgres(&mut self) {
         self.postgres.take().expect("PostgreSQL runs").stop().await.expect("PostgreSQL stops");
-        self.postgres = Some(PrivatePostgres::start(&options(self.folder.path())).await.expect("PostgreSQL starts again"));
+        self.postgres =
+            Some(PrivatePostgres::start(&options(self.folder.path())).await.expect("PostgreSQL starts again"));
     }
 
     /// Runs a client command against this farm.
@@ -184,7 +192,14 @@ impl Farm {
 
     /// Submits a session, waits, and fetches the masters into `out`; gives the command's JSON.
     pub fn submit(&self, session: &Path, out: &Path, arguments: &[&str]) -> Value {
-        let own = [OsStr::new("submit"), session.as_os_str(), OsStr::new("--wait"), OsStr::new("--json"), OsStr::new("--out"), out.as_os_str()];
+        let own = [
+            OsStr::new("submit"),
+            session.as_os_str(),
+            OsStr::new("--wait"),
+            OsStr::new("--json"),
+            OsStr::new("--out"),
+            out.as_os_str(),
+        ];
         let ran = self.run(own.into_iter().chain(arguments.iter().map(OsStr::new)));
         assert_eq!(ran.code, 0, "{}\n{}\n{}", ran.stdout, ran.stderr, self.log());
         ran.json()
@@ -246,10 +261,4 @@ impl Farm {
 
 fn options(folder: &Path) -> Options {
     Options::new(folder.join("postgres"))
-}
-
-fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).find_map(|path| {
-        if path.is_dir() { find(&path, name) } else { path.file_name().is_some_and(|found| found == name).then_some(path) }
-    })
 }

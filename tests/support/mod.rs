@@ -6,7 +6,7 @@ pub mod farm;
 pub mod fixture;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The files of a folder: name and bytes.
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -32,4 +32,15 @@ pub fn assert_same_files(found: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<
             bytes.len()
         );
     }
+}
+
+/// The first file of this name below a folder.
+pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).find_map(|path| {
+        if path.is_dir() {
+            find(&path, name)
+        } else {
+            path.file_name().is_some_and(|found| found == name).then_some(path)
+        }
+    })
 }
