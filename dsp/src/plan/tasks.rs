@@ -356,17 +356,22 @@ fn needs(session: &ValidSession, keys: &Keys, spec: &TaskSpec) -> Vec<Key> {
     needs.into_iter().collect()
 }
 
+/// `stem "Vox"`, or numbers where there is more than one: `11 stems, 3 mixes, 6 masters`.
 fn display_name(session: &ValidSession, spec: &TaskSpec) -> String {
-    let list = |what: &str, names: Vec<&str>| match names.as_slice() {
+    let list = |one: &str, many: &str, names: Vec<&str>| match names.as_slice() {
         [] => None,
-        [one] => Some(format!("{what} \"{one}\"")),
-        [first, rest @ ..] => Some(format!("{what} \"{first}\" and {} more", rest.len())),
+        [name] => Some(format!("{one} \"{name}\"")),
+        names => Some(format!("{} {many}", names.len())),
     };
     let parts = [
-        list("decode", spec.decode.iter().map(|asset| session.assets[*asset].name.as_str()).collect()),
-        list("stem", spec.render_stems.iter().map(|track| session.tracks[*track].name.as_str()).collect()),
-        list("mix", spec.mixes.iter().map(|mix| session.mixes[*mix].name.as_str()).collect()),
-        list("master", spec.masters.iter().map(|file| session.deliverables[*file].file_name.as_str()).collect()),
+        list("decode", "decodes", spec.decode.iter().map(|asset| session.assets[*asset].name.as_str()).collect()),
+        list("stem", "stems", spec.render_stems.iter().map(|track| session.tracks[*track].name.as_str()).collect()),
+        list("mix", "mixes", spec.mixes.iter().map(|mix| session.mixes[*mix].name.as_str()).collect()),
+        list(
+            "master",
+            "masters",
+            spec.masters.iter().map(|file| session.deliverables[*file].file_name.as_str()).collect(),
+        ),
     ];
     let named: Vec<String> = parts.into_iter().flatten().collect();
     if named.is_empty() { "loudness".to_owned() } else { named.join(", ") }
