@@ -83,7 +83,7 @@ fn sessions_that_do_not_hold_together_are_told_apart() {
     });
     assert_eq!(twice, ["duplicate_name"]);
     assert_eq!(edited(|fixture| fixture.document["sample_rate_hz"] = json!(0)), ["out_of_range"]);
-    assert_eq!(edited(|fixture| fixture.document["deliverables"][0]["name"] = json!("../main")), ["bad_name"]);
+    assert_eq!(edited(|fixture| fixture.document["deliverables"][0]["name"] = json!("../main")), ["bad_file_name"]);
 }
 
 #[test]
@@ -135,12 +135,11 @@ async fn a_wrong_database_password_is_not_allowed() {
     sqlx::raw_sql("create role locked login password 'right'; select pg_reload_conf();").execute(&pool).await.unwrap();
     pool.close().await;
 
-    let mut url = url::Url::parse(postgres.url()).unwrap();
-    url.set_username("locked").unwrap();
-    url.set_password(Some("wrong")).unwrap();
+    let socket = postgres.url().split("host=").nth(1).unwrap().split('&').next().unwrap();
+    let url = format!("postgres://locked:wrong@localhost/mixdown?host={socket}");
     let store = folder.path().join("store");
     let arguments = ["coordinator", "--json", "--listen", "127.0.0.1:0", "--store", store.to_str().unwrap()];
-    let refused = run(arguments.into_iter().chain(["--database-url", url.as_str()]));
+    let refused = run(arguments.into_iter().chain(["--database-url", &url]));
     assert_eq!((refused.code, error_code(&refused)), (4, "database_refused".to_owned()));
     postgres.stop().await.unwrap();
 }

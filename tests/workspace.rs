@@ -62,6 +62,7 @@ fn every_dependency_comes_from_the_registry_under_a_licence_we_accept() {
         "MIT-0",
         "Apache-2.0",
         "Apache-2.0 WITH LLVM-exception",
+        "BSD-1-Clause",
         "BSD-2-Clause",
         "BSD-3-Clause",
         "BSL-1.0",

@@ -218,12 +218,14 @@ impl Farm {
         Process::spawn(arguments, &self.log_path())
     }
 
-    /// Waits until an event of the job shows a task of it at work.
+    /// Waits until a task of the job runs and has got somewhere.
     pub fn wait_until_a_task_runs(&self, job: &str) {
         let mut watch = self.watch(job);
+        let mut running = false;
         while let Some(event) = watch.line() {
-            let running = event["task"]["state"] == "running";
-            if running && event["task"]["progress"].as_f64().unwrap_or(0.0) > 0.0 {
+            running |= event["task"]["state"] == "running";
+            let progress = event["progress"].as_f64().unwrap_or(0.0);
+            if running && progress > 0.0 && progress < 1.0 {
                 return;
             }
         }
