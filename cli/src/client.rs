@@ -101,7 +101,15 @@ impl Client {
                 CommandError::new(Exit::BadInput, "bad_token", "the token holds characters that no token has")
             })?)),
         };
-        let channel = endpoint.connect().await.map_err(|error| unreachable(&url).because(&error))?;
+        let channel = endpoint.connect().await.map_err(|error| {
+            let error = unreachable(&url).because(&error);
+            let distrusted = error.causes.iter().any(|cause| cause.contains("certificate"));
+            if distrusted {
+                error.remedy("name its certificate authority with --ca-cert, and its host as the certificate does")
+            } else {
+                error
+            }
+        })?;
         Ok(Self { channel, bearer, url })
     }
 

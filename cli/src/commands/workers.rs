@@ -2,6 +2,7 @@
 
 use mixdown_proto::v1::{DrainWorkerRequest, ListWorkersRequest, Worker};
 use serde_json::{Value, json};
+use tonic::Code;
 use uuid::Uuid;
 
 use crate::client::{self, Client};
@@ -46,7 +47,13 @@ pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandErro
             let client = Client::connect(&connection).await?;
             let request = DrainWorkerRequest { request_id: Uuid::new_v4().to_string(), worker: worker.clone() };
             let answer = client.workers().drain_worker(request).await;
-            let answer = answer.map_err(|status| client.error(&format!("drain worker {worker}"), &status))?;
+            let answer = answer.map_err(|status| {
+                let error = client.error(&format!("drain worker {worker}"), &status);
+                match status.code() {
+                    Code::NotFound => error.remedy("`mixdown workers list` shows the workers of the farm"),
+                    _ => error,
+                }
+            })?;
             let worker = answer.into_inner().worker.unwrap_or_default();
             if output.json {
                 return output.document(&json!({ "worker": worker_json(&worker) }));
