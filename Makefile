@@ -31,9 +31,9 @@ lint:
 	$(RUN) deploy/lint.sh
 
 bench:
-	deploy/setup.sh postgres ffmpeg flac
+	deploy/setup.sh python
 	$(CARGO) build --release --locked -p mixdown
-	$(RUN) tests/bench.sh
+	$(RUN) python3 tests/bench.py $${CARGO_TARGET_DIR:-target}/release/mixdown
 
 # Prints the golden digests of the sound as it is now; a changed one demands a changed revision.
 golden:
