@@ -29,23 +29,24 @@ impl<T: Copy> DelayLine<T> {
         oldest
     }
 
-    /// Copies out the oldest values, those that the next [`Self::write`] replaces; no more than the length.
+    /// The `count` oldest values, in two pieces where the line wraps; `count` is at most the length.
     #[inline]
-    pub fn read(&self, oldest: &mut [T]) {
-        let until_wrap = oldest.len().min(self.slots.len() - self.at);
-        let (first, second) = oldest.split_at_mut(until_wrap);
-        first.copy_from_slice(&self.slots[self.at..self.at + until_wrap]);
-        second.copy_from_slice(&self.slots[..second.len()]);
+    #[must_use]
+    pub fn oldest(&self, count: usize) -> [&[T]; 2] {
+        let until_wrap = count.min(self.slots.len() - self.at);
+        [&self.slots[self.at..self.at + until_wrap], &self.slots[..count - until_wrap]]
     }
 
-    /// Puts values in over the oldest; no more than the length.
+    /// Hands out the places of the `count` oldest values, in two pieces, to be overwritten by the newest; `count` is at
+    /// most the length.
     #[inline]
-    pub fn write(&mut self, values: &[T]) {
-        let until_wrap = values.len().min(self.slots.len() - self.at);
-        let (first, second) = values.split_at(until_wrap);
-        self.slots[self.at..self.at + until_wrap].copy_from_slice(first);
-        self.slots[..second.len()].copy_from_slice(second);
-        self.at = if self.at + values.len() >= self.slots.len() { second.len() } else { self.at + values.len() };
+    #[must_use]
+    pub fn advance(&mut self, count: usize) -> [&mut [T]; 2] {
+        let at = self.at;
+        let until_wrap = count.min(self.slots.len() - at);
+        self.at = if at + count >= self.slots.len() { count - until_wrap } else { at + count };
+        let (wrapped, rest) = self.slots.split_at_mut(at);
+        [&mut rest[..until_wrap], &mut wrapped[..count - until_wrap]]
     }
 
     /// Makes the line silent.
@@ -60,15 +61,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reading_and_writing_in_pieces_equals_exchanging_one_by_one() {
+    fn advancing_in_pieces_equals_exchanging_one_by_one() {
         let (mut pieces, mut singles) = (DelayLine::new(11, 0.0f32), DelayLine::new(11, 0.0f32));
         let mut next = 0.0;
         for piece in [3, 11, 1, 7, 8, 11, 2, 9] {
             let values: Vec<f32> = (0..piece).map(|index| next + index as f32).collect();
             next += piece as f32;
-            let mut read = vec![0.0; piece];
-            pieces.read(&mut read);
-            pieces.write(&values);
+            let read = pieces.oldest(piece).concat();
+            let places = pieces.advance(piece).into_iter().flatten();
+            places.zip(&values).for_each(|(place, value)| *place = *value);
             let exchanged: Vec<f32> = values.iter().map(|value| singles.exchange(*value)).collect();
             assert_eq!(read, exchanged);
         }

@@ -28,19 +28,22 @@ const HIGH_DECAY: f64 = 0.5;
 /// Below the low corner sound decays in this share of the time.
 const LOW_DECAY: f64 = 0.7;
 
-/// Delays of the diffusers in ms at size ½, stage by stage: each channel lies somewhere else in its eighth of a range that
-/// doubles from stage to stage.
+/// Delays of the diffusers in ms at size ½, stage by stage: one in each eighth of a range that doubles from stage to
+/// stage, in an order that pairs other channels in each stage's matrix.
 const DIFFUSER_MS: [[f64; CHANNELS]; STAGES] = [
     [1.07, 1.83, 2.49, 3.31, 3.97, 4.85, 5.41, 6.29],
-    [1.61, 3.37, 4.19, 6.07, 7.03, 8.63, 9.77, 11.93],
-    [2.41, 5.03, 7.57, 9.29, 12.11, 14.83, 17.05, 19.21],
-    [3.29, 8.11, 12.47, 17.63, 21.01, 26.39, 30.07, 35.83],
+    [6.07, 7.03, 8.63, 9.77, 11.93, 1.61, 3.37, 4.19],
+    [2.41, 19.21, 5.03, 17.05, 7.57, 14.83, 9.29, 12.11],
+    [17.63, 3.29, 26.39, 12.47, 8.11, 35.83, 21.01, 30.07],
 ];
 
-/// Channels turned upside down after each stage, a bit each, and how far the channels then rotate: so that no path
-/// through the stages repeats another.
-const TURNED: [u8; STAGES] = [0b0110_0101, 0b0001_1011, 0b1010_0110, 0b0101_1100];
-const ROTATED: [usize; STAGES] = [3, 5, 1, 6];
+/// Which channels are turned upside down after each stage.
+const SIGNS: [[f64; CHANNELS]; STAGES] = [
+    [-1.0, 1.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0],
+    [-1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0, 1.0],
+    [1.0, -1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0],
+    [1.0, 1.0, -1.0, -1.0, -1.0, 1.0, -1.0, 1.0],
+];
 
 /// Echoes multiply: four times eight delays, mixed by Hadamard matrices, make one click some thousand.
 pub struct Diffuser {
@@ -66,25 +69,18 @@ impl Diffuser {
 
     /// Diffuses up to [`RUN_FRAMES`] frames in place.
     pub fn run(&mut self, frames: &mut [[f64; CHANNELS]]) {
-        let mut oldest = [0.0f32; RUN_FRAMES];
-        let mut newest = [0.0f32; RUN_FRAMES];
-        for (stage, lines) in self.lines.iter_mut().enumerate() {
+        for (lines, signs) in self.lines.iter_mut().zip(&SIGNS) {
             for (channel, line) in lines.iter_mut().enumerate() {
-                line.read(&mut oldest[..frames.len()]);
-                for ((frame, old), new) in frames.iter_mut().zip(&oldest).zip(&mut newest) {
-                    *new = without_dust(frame[channel]) as f32;
-                    frame[channel] = f64::from(*old);
-                }
-                line.write(&newest[..frames.len()]);
+                let [slots, wrapped] = line.advance(frames.len());
+                let (head, tail) = frames.split_at_mut(slots.len());
+                exchange(channel, head, slots);
+                exchange(channel, tail, wrapped);
             }
             for frame in frames.iter_mut() {
                 hadamard(frame);
-                for (channel, value) in frame.iter_mut().enumerate() {
-                    if TURNED[stage] >> channel & 1 == 1 {
-                        *value = -*value;
-                    }
+                for (value, sign) in frame.iter_mut().zip(signs) {
+                    *value *= sign * HADAMARD_SCALE;
                 }
-                frame.rotate_left(ROTATED[stage]);
             }
         }
     }
@@ -95,7 +91,20 @@ impl Diffuser {
     }
 }
 
-/// The orthonormal Hadamard matrix of order 8, by the fast transform.
+/// Swaps one channel of `frames` for what stands in the slots of its line.
+#[inline(always)]
+fn exchange(channel: usize, frames: &mut [[f64; CHANNELS]], slots: &mut [f32]) {
+    for (frame, slot) in frames.iter_mut().zip(slots) {
+        let oldest = f64::from(*slot);
+        *slot = without_dust(frame[channel]) as f32;
+        frame[channel] = oldest;
+    }
+}
+
+/// 1/√8 makes the matrix of [`hadamard`] orthonormal.
+const HADAMARD_SCALE: f64 = FRAC_1_SQRT_2 / 2.0;
+
+/// The Hadamard matrix of order 8, by the fast transform.
 #[inline(always)]
 fn hadamard(values: &mut [f64; CHANNELS]) {
     for half in [1, 2, 4] {
@@ -106,9 +115,6 @@ fn hadamard(values: &mut [f64; CHANNELS]) {
                 values[index + half] = a - b;
             }
         }
-    }
-    for value in values {
-        *value *= FRAC_1_SQRT_2 / 2.0;
     }
 }
 
@@ -189,14 +195,12 @@ impl Network {
         out: &mut [Lanes<2>],
     ) {
         let mut rows = [[0.0f64; LINES]; RUN_FRAMES];
-        let mut samples = [0.0f32; RUN_FRAMES];
-        let samples = &mut samples[..diffused.len()];
         let rows = &mut rows[..diffused.len()];
         for (line, delay) in self.lines.iter().enumerate() {
-            delay.read(samples);
-            for (row, sample) in rows.iter_mut().zip(samples.iter()) {
-                row[line] = f64::from(*sample);
-            }
+            let [oldest, wrapped] = delay.oldest(diffused.len());
+            let (head, tail) = rows.split_at_mut(oldest.len());
+            head.iter_mut().zip(oldest).for_each(|(row, sample)| row[line] = f64::from(*sample));
+            tail.iter_mut().zip(wrapped).for_each(|(row, sample)| row[line] = f64::from(*sample));
         }
         for (index, ((row, diffused), out)) in rows.iter_mut().zip(diffused).zip(out).enumerate() {
             let Absorption { high, low } = absorption(index);
@@ -210,25 +214,28 @@ impl Network {
             for line in 0..LINES {
                 decayed[line] = decayed[line] - (1.0 - self.low_gains[line]) * below_low.0[line];
             }
-            let [mut left, mut right, mut sum] = [0.0; 3];
-            for line in 0..LINES {
-                sum += decayed[line];
-                // Signs that are orthogonal to each other and to the sum: left and right are uncorrelated.
-                left += if line & 1 == 0 { decayed[line] } else { -decayed[line] };
-                right += if line & 2 == 0 { decayed[line] } else { -decayed[line] };
+            let mut quarters = [0.0; 4];
+            for four in decayed.chunks_exact(4) {
+                for (quarter, value) in quarters.iter_mut().zip(four) {
+                    *quarter += value;
+                }
             }
-            *out = Lanes([left, right]);
-            let share = sum * (2.0 / LINES as f64);
-            for line in 0..LINES {
-                let fed = diffused[line % CHANNELS] * if line < CHANNELS { FRAC_1_SQRT_2 } else { -FRAC_1_SQRT_2 };
-                row[line] = without_dust(decayed[line] - share + fed);
+            let [a, b, c, d] = quarters;
+            // Signs that are orthogonal to each other and to the sum: left and right are uncorrelated.
+            *out = Lanes([(a - b) + (c - d), (a + b) - (c + d)]);
+            let share = ((a + b) + (c + d)) * (2.0 / LINES as f64);
+            // Both halves of the lines hear the diffusers, the second upside down.
+            for channel in 0..CHANNELS {
+                let fed = diffused[channel] * FRAC_1_SQRT_2;
+                row[channel] = without_dust(decayed[channel] - share + fed);
+                row[channel + CHANNELS] = without_dust(decayed[channel + CHANNELS] - share - fed);
             }
         }
         for (line, delay) in self.lines.iter_mut().enumerate() {
-            for (row, sample) in rows.iter().zip(samples.iter_mut()) {
-                *sample = row[line] as f32;
-            }
-            delay.write(samples);
+            let [slots, wrapped] = delay.advance(diffused.len());
+            let (head, tail) = rows.split_at(slots.len());
+            slots.iter_mut().zip(head).for_each(|(slot, row)| *slot = row[line] as f32);
+            wrapped.iter_mut().zip(tail).for_each(|(slot, row)| *slot = row[line] as f32);
         }
         let silent = rows.iter().rev().take_while(|row| **row == [0.0; LINES]).count();
         let longest = self.lines[LINES - 1].length();
@@ -272,10 +279,11 @@ mod tests {
         let energy = |values: &[f64; CHANNELS]| values.iter().map(|value| value * value).sum::<f64>();
         let mut twice = values;
         hadamard(&mut twice);
-        assert!((energy(&twice) / energy(&values) - 1.0).abs() < 1e-14);
+        let scale = HADAMARD_SCALE * HADAMARD_SCALE;
+        assert!((energy(&twice) * scale / energy(&values) - 1.0).abs() < 1e-14);
         hadamard(&mut twice);
         for (value, back) in values.iter().zip(twice) {
-            assert!((value - back).abs() < 1e-13);
+            assert!((value - back * scale).abs() < 1e-13);
         }
     }
 

@@ -164,7 +164,9 @@ impl<const C: usize> DelayNode<C> {
         }
         let mut oldest = [[0.0f32; C]; CONTROL_FRAMES];
         let mut newest = oldest;
-        self.line.read(&mut oldest[..run.frames]);
+        for (value, slot) in oldest.iter_mut().zip(self.line.oldest(run.frames).into_iter().flatten()) {
+            *value = *slot;
+        }
         for index in 0..run.frames {
             let Settings { feedback, high_cut, low_cut, mix } = self.settings.at(run.frame + index as i64);
             let echo = self.high_cut.low_pass(high_cut, Lanes(oldest[index].map(f64::from)));
@@ -180,7 +182,9 @@ impl<const C: usize> DelayNode<C> {
                 block.audio.channel_mut(lane)[run.start + index] = finite(out.0[lane] as f32);
             }
         }
-        self.line.write(&newest[..run.frames]);
+        for (value, slot) in newest.iter().zip(self.line.advance(run.frames).into_iter().flatten()) {
+            *slot = *value;
+        }
         let silent = newest[..run.frames].iter().rev().take_while(|frame| **frame == [0.0; C]).count();
         self.quiet_frames =
             if silent == run.frames { (self.quiet_frames + silent).min(self.line.length()) } else { silent };

@@ -1,0 +1,206 @@
+//! The contract of a node, held over every processor: the default parameters of [`Processor::all`], which a new one
+//! cannot escape, and the variants of `support`.
+
+mod support;
+
+use mixdown_dsp::automation::{Curve, Knot, Lane};
+use mixdown_dsp::node::ParameterLane;
+use mixdown_dsp::nodes::Processor;
+use proptest::prelude::*;
+use support::{MAX_BLOCK_FRAMES, Rig, bits, impulse, moving_lanes, noise, render, variants};
+
+const RATES_HZ: [u32; 3] = [44_100, 48_000, 192_000];
+
+/// Calls `check` for every variant, mono and stereo.
+fn for_all(mut check: impl FnMut(&str, &Processor, usize)) {
+    for (label, processor) in variants() {
+        for channels in [1, 2] {
+            check(&format!("{label}, {channels} channels"), &processor, channels);
+        }
+    }
+}
+
+#[test]
+fn any_split_into_blocks_gives_the_bits_of_one_block() {
+    for_all(|label, processor, channels| {
+        let input = noise(channels, 4000, 0.7);
+        for lanes in [Vec::new(), moving_lanes(processor, 4000)] {
+            for start in [0, -37] {
+                let rendered = |blocks: &[usize]| {
+                    let mut rig = Rig::new(processor, 48_000, channels, &lanes);
+                    rig.frame = start;
+                    bits(&rig.run(&input, None, blocks))
+                };
+                let whole = rendered(&[MAX_BLOCK_FRAMES]);
+                for blocks in [&[1][..], &[64], &[1000], &[17, 1, 333, 16, 63]] {
+                    assert!(rendered(blocks) == whole, "{label}, blocks {blocks:?} from {start}");
+                }
+            }
+        }
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_splits_give_the_bits_of_one_block(
+        which in any::<prop::sample::Index>(),
+        blocks in prop::collection::vec(1usize..300, 1..12),
+        start in -5000i64..5000,
+    ) {
+        let variants = variants();
+        let (label, processor) = which.get(&variants);
+        let input = noise(2, 1500, 0.9);
+        let rendered = |blocks: &[usize]| {
+            let mut rig = Rig::new(processor, 44_100, 2, &[]);
+            rig.frame = start;
+            bits(&rig.run(&input, None, blocks))
+        };
+        prop_assert!(rendered(&blocks) == rendered(&[MAX_BLOCK_FRAMES]), "{} in {:?} from {}", label, blocks, start);
+    }
+}
+
+#[test]
+fn reset_equals_a_new_node() {
+    for_all(|label, processor, channels| {
+        let input = noise(channels, 3000, 0.8);
+        let lanes = moving_lanes(processor, 3000);
+        let mut rig = Rig::new(processor, 44_100, channels, &lanes);
+        let first = rig.run(&input, None, &[1000]);
+        rig.node.reset();
+        rig.frame = 0;
+        assert!(bits(&rig.run(&input, None, &[1000])) == bits(&first), "{label}");
+    });
+}
+
+#[test]
+fn the_latency_declared_is_the_one_measured() {
+    for_all(|label, processor, channels| {
+        for rate_hz in RATES_HZ {
+            let mut processor = processor.clone();
+            // An effect's own delay is no latency: the dry sound shows what is.
+            let mix = processor.parameters().specs().iter().position(|spec| spec.name == "mix");
+            if let Some(mix) = mix {
+                processor.parameters_mut().set(mix, 0.5);
+            }
+            let mut input = impulse(channels, 8192);
+            input.iter_mut().flatten().for_each(|sample| *sample *= 0.01);
+            let output = render(&processor, rate_hz, &input);
+            let measured = output[0].iter().position(|sample| sample.abs() > 1e-5);
+            assert_eq!(measured, Some(processor.parameters().latency_frames(rate_hz)), "{label} at {rate_hz} Hz");
+        }
+    });
+}
+
+#[test]
+fn after_the_tail_declared_the_sound_stays_below_120_db() {
+    for_all(|label, processor, channels| {
+        let parameters = processor.parameters();
+        let after = parameters.latency_frames(44_100) + parameters.tail_frames(44_100) as usize;
+        let mut rig = Rig::new(processor, 44_100, channels, &[]);
+        rig.run(&noise(channels, 20_000, 1.0), None, &[MAX_BLOCK_FRAMES]);
+        let rest = rig.run_silence(channels, after + 20_000);
+        let loudest = rest.iter().flat_map(|channel| &channel[after..]).fold(0.0f32, |peak, s| peak.max(s.abs()));
+        assert!(loudest < 1e-6, "{label}: {loudest} after {after} frames");
+    });
+}
+
+#[test]
+fn silence_in_becomes_exact_silence_out_and_a_node_at_rest_may_be_skipped() {
+    for_all(|label, processor, channels| {
+        let tail = processor.parameters().tail_frames(44_100) as usize;
+        let mut rig = Rig::new(processor, 44_100, channels, &[]);
+        rig.run(&noise(channels, 5000, 1.0), None, &[MAX_BLOCK_FRAMES]);
+        // A tail falls by 120 dB; states are cleared at −600 dB, a compressor's gain at 1e-9 dB.
+        rig.run_silence(channels, 6 * tail + 150_000);
+        let rest = rig.run_silence(channels, 10_000);
+        assert!(rest.iter().flatten().all(|sample| *sample == 0.0), "{label} does not fall silent");
+
+        let mut skipped = Rig::new(processor, 44_100, channels, &[]);
+        skipped.run(&noise(channels, 5000, 1.0), None, &[MAX_BLOCK_FRAMES]);
+        skipped.run_silence(channels, 6 * tail + 150_000);
+        if skipped.node.is_at_rest() {
+            skipped.frame += 10_000;
+        } else {
+            skipped.run_silence(channels, 10_000);
+        }
+        let input = noise(channels, 3000, 0.5);
+        let (kept, resumed) = (rig.run(&input, None, &[500]), skipped.run(&input, None, &[500]));
+        assert!(bits(&kept) == bits(&resumed), "{label} was not at rest");
+    });
+}
+
+#[test]
+fn a_node_that_says_it_is_at_rest_gives_only_zeros_for_silence() {
+    for_all(|label, processor, channels| {
+        let mut rig = Rig::new(processor, 44_100, channels, &[]);
+        rig.run(&noise(channels, 3000, 1.0), None, &[MAX_BLOCK_FRAMES]);
+        let mut was_at_rest = false;
+        for _ in 0..2000 {
+            let output = rig.run_silence(channels, 100);
+            let silent = output.iter().flatten().all(|sample| *sample == 0.0);
+            assert!(silent || !was_at_rest, "{label} sounds at {}", rig.frame);
+            was_at_rest |= rig.node.is_at_rest();
+        }
+    });
+}
+
+#[test]
+fn nan_infinity_and_plus_100_db_never_leave_a_node_broken() {
+    for_all(|label, processor, channels| {
+        let mut rig = Rig::new(processor, 48_000, channels, &[]);
+        let mut input = noise(channels, 4000, 1.0);
+        for (index, sample) in input.iter_mut().flatten().enumerate() {
+            match index % 400 {
+                7 => *sample = f32::NAN,
+                21 => *sample = f32::INFINITY,
+                33 => *sample = f32::NEG_INFINITY,
+                50..200 => *sample *= 1e5,
+                301 => *sample = f32::MAX,
+                _ => {}
+            }
+        }
+        let output = rig.run(&input, Some(&input), &[100]);
+        assert!(output.iter().flatten().all(|sample| sample.is_finite()), "{label}");
+        // Sound goes on afterwards.
+        rig.run_silence(channels, 100_000);
+        let after = rig.run(&noise(channels, 60_000, 0.5), None, &[MAX_BLOCK_FRAMES]);
+        assert!(after.iter().flatten().all(|sample| sample.is_finite()), "{label}");
+        assert!(after.iter().flatten().any(|sample| *sample != 0.0), "{label} stays silent");
+    });
+}
+
+#[test]
+fn a_constant_lane_equals_the_parameter() {
+    for_all(|label, processor, channels| {
+        let input = noise(channels, 2000, 0.8);
+        for (parameter, spec) in processor.parameters().specs().into_iter().enumerate() {
+            let value = spec.min + 0.4 * (spec.max.min(20_000.0) - spec.min);
+            let mut set = processor.clone();
+            set.parameters_mut().set(parameter, value);
+            let knot = |frame| Knot { frame, value, curve: Curve::Linear };
+            let lane = Lane::new(vec![knot(100), knot(900)]).expect("because the frames rise");
+            let lanes = [ParameterLane { parameter, lane }];
+            let automated = Rig::new(processor, 44_100, channels, &lanes).run(&input, None, &[256]);
+            assert!(bits(&automated) == bits(&render(&set, 44_100, &input)), "{label}, {}", spec.name);
+        }
+    });
+}
+
+#[test]
+fn extreme_parameters_at_every_rate_give_finite_sound() {
+    for rate_hz in RATES_HZ {
+        for (label, processor) in variants() {
+            for (parameter, spec) in processor.parameters().specs().into_iter().enumerate() {
+                for value in [spec.min, spec.max] {
+                    let mut extreme = processor.clone();
+                    extreme.parameters_mut().set(parameter, value);
+                    let output = render(&extreme, rate_hz, &noise(2, 1000, 1.0));
+                    let loudest = output.iter().flatten().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+                    assert!(loudest < 1e4, "{label}, {} = {value} at {rate_hz} Hz: {loudest}", spec.name);
+                }
+            }
+        }
+    }
+}

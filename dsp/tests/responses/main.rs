@@ -1,0 +1,20 @@
+//! What the processors do to sound, measured from outside and held against closed forms.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod compressor;
+mod delay;
+mod eq;
+mod gain;
+mod reverb;
+
+/// 20·log10|x|.
+fn db(x: f64) -> f64 {
+    mixdown_dsp::units::db_from_gain(x)
+}
+
+/// 10^(dB/20).
+fn from_db(db: f64) -> f64 {
+    mixdown_dsp::units::gain_from_db(db)
+}

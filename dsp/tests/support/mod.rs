@@ -1,0 +1,177 @@
+//! Signals and drivers that the tests of the nodes share.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use mixdown_dsp::automation::{Curve, Knot, Lane};
+use mixdown_dsp::buffer::Buffer;
+use mixdown_dsp::node::{Block, Node, ParameterLane, ParameterSpec, Prepare};
+use mixdown_dsp::nodes::{Band, BandKind, Compressor, Delay, Detection, Eq, Gain, Limiter, Processor, Reverb};
+
+/// The longest block the tests use.
+pub const MAX_BLOCK_FRAMES: usize = 4096;
+
+/// White noise of ±`peak`, the same on every machine: the top bits of a 64-bit linear congruential generator.
+pub fn noise(channels: usize, frames: usize, peak: f32) -> Vec<Vec<f32>> {
+    (0..channels)
+        .map(|channel| {
+            let mut state = 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(channel as u64 + 1);
+            let mut next = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                // 24 bits, exact in f32.
+                ((state >> 40) as i32 - (1 << 23)) as f32 / (1 << 23) as f32
+            };
+            (0..frames).map(|_| peak * next()).collect()
+        })
+        .collect()
+}
+
+/// One sample of 1 at frame 0 of every channel.
+pub fn impulse(channels: usize, frames: usize) -> Vec<Vec<f32>> {
+    let mut channel = vec![0.0; frames];
+    channel[0] = 1.0;
+    vec![channel; channels]
+}
+
+/// A processor at work, fed in blocks.
+pub struct Rig {
+    pub node: Box<dyn Node>,
+    channels_out: usize,
+    /// The absolute frame of the next block.
+    pub frame: i64,
+}
+
+impl Rig {
+    pub fn new(processor: &Processor, sample_rate_hz: u32, channels: usize, lanes: &[ParameterLane]) -> Self {
+        let prepare = Prepare { sample_rate_hz, channels, max_block_frames: MAX_BLOCK_FRAMES };
+        let channels_out = processor.parameters().channels_out(channels);
+        Self { node: processor.build(prepare, lanes), channels_out, frame: 0 }
+    }
+
+    /// Everything that comes out for `input`, in blocks whose lengths repeat `blocks`.
+    pub fn run(&mut self, input: &[Vec<f32>], key: Option<&[Vec<f32>]>, blocks: &[usize]) -> Vec<Vec<f32>> {
+        let total = input[0].len();
+        let mut output = vec![Vec::with_capacity(total); self.channels_out];
+        let mut lengths = blocks.iter().copied().cycle();
+        let mut start = 0;
+        while start < total {
+            let frames = lengths.next().expect("because a cycle does not end").min(total - start).min(MAX_BLOCK_FRAMES);
+            let mut audio = slice(input, self.channels_out, start, frames);
+            let key = key.map(|key| slice(key, key.len(), start, frames));
+            self.node.process(&mut Block { frame: self.frame, audio: &mut audio, key: key.as_ref() });
+            for (output, channel) in output.iter_mut().zip(audio.iter()) {
+                output.extend_from_slice(channel);
+            }
+            self.frame += frames as i64;
+            start += frames;
+        }
+        output
+    }
+
+    /// What comes out for so much silence.
+    pub fn run_silence(&mut self, channels_in: usize, frames: usize) -> Vec<Vec<f32>> {
+        self.run(&vec![vec![0.0; frames]; channels_in], None, &[MAX_BLOCK_FRAMES])
+    }
+}
+
+fn slice(signal: &[Vec<f32>], channels: usize, start: usize, frames: usize) -> Buffer {
+    let mut buffer = Buffer::new(channels, frames);
+    for (channel, samples) in buffer.iter_mut().zip(signal) {
+        channel.copy_from_slice(&samples[start..start + frames]);
+    }
+    buffer
+}
+
+/// What comes out of a new node in one go.
+pub fn render(processor: &Processor, sample_rate_hz: u32, input: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    Rig::new(processor, sample_rate_hz, input.len(), &[]).run(input, None, &[MAX_BLOCK_FRAMES])
+}
+
+/// The bits of a signal: what "the same" means here.
+pub fn bits(signal: &[Vec<f32>]) -> Vec<Vec<u32>> {
+    signal.iter().map(|channel| channel.iter().map(|sample| sample.to_bits()).collect()).collect()
+}
+
+/// A band of an equaliser.
+pub fn band(kind: BandKind, frequency_hz: f64, gain_db: f64, q: f64) -> Band {
+    Band { kind, frequency_hz, gain_db, q, slope_db_per_octave: 12 }
+}
+
+/// A pass filter of an equaliser.
+pub fn pass(kind: BandKind, frequency_hz: f64, slope_db_per_octave: u32) -> Band {
+    Band { kind, frequency_hz, gain_db: 0.0, q: 0.7, slope_db_per_octave }
+}
+
+/// An equaliser with a band of every kind, more sections than run in one loop.
+pub fn busy_eq() -> Eq {
+    Eq {
+        bands: vec![
+            pass(BandKind::HighPass, 30.0, 18),
+            band(BandKind::LowShelf, 120.0, 4.0, 0.8),
+            band(BandKind::Bell, 1000.0, -6.0, 2.0),
+            band(BandKind::Bell, 3000.0, 0.0, 1.0),
+            band(BandKind::Notch, 5000.0, 0.0, 8.0),
+            band(BandKind::HighShelf, 9000.0, 3.0, 0.7),
+            band(BandKind::Tilt, 700.0, -2.0, 0.7),
+            pass(BandKind::LowPass, 18000.0, 48),
+        ],
+    }
+}
+
+/// Every processor with its default parameters, and with those that reach its other paths.
+pub fn variants() -> Vec<(String, Processor)> {
+    let compressor = Compressor { threshold_db: -30.0, ratio: 8.0, ..Compressor::default() };
+    let more = [
+        ("louder and upside down", Processor::Gain(Gain { gain_db: 7.3, invert_polarity: true })),
+        ("every kind of band", Processor::Eq(busy_eq())),
+        (
+            "look-ahead, rms, mix",
+            Processor::Compressor(Compressor {
+                lookahead_ms: 3.0,
+                detection: Detection::Rms,
+                rms_ms: 7.0,
+                mix: 0.6,
+                makeup_db: 5.0,
+                ..compressor.clone()
+            }),
+        ),
+        (
+            "fast, hard knee",
+            Processor::Compressor(Compressor { knee_db: 0.0, attack_ms: 0.01, release_ms: 1.0, ..compressor }),
+        ),
+        (
+            "ping-pong",
+            Processor::Delay(Delay { time_ms: 1.0, feedback: 0.95, ping_pong: true, mix: 0.4, ..Delay::default() }),
+        ),
+        ("short, dry", Processor::Delay(Delay { time_ms: 7.7, feedback: 0.0, mix: 0.2, ..Delay::default() })),
+        ("driven", Processor::Limiter(Limiter { drive_db: 12.0, lookahead_ms: 1.5, ..Limiter::default() })),
+        (
+            "small room",
+            Processor::Reverb(Reverb {
+                decay_s: 0.3,
+                size: 0.0,
+                predelay_ms: 0.0,
+                width: 0.5,
+                mix: 0.3,
+                ..Reverb::default()
+            }),
+        ),
+    ];
+    let defaults = Processor::all().into_iter().map(|processor| ("default", processor));
+    defaults.chain(more).map(|(label, processor)| (format!("{} ({label})", processor.name()), processor)).collect()
+}
+
+/// Lanes that move every parameter of a processor over the middle of its range and back to where it stood.
+pub fn moving_lanes(processor: &Processor, over_frames: u64) -> Vec<ParameterLane> {
+    let parameters = processor.parameters();
+    let lane = |(parameter, spec): (usize, ParameterSpec)| {
+        let resting = parameters.get(parameter);
+        let middle = spec.min + 0.3 * (spec.max - spec.min);
+        let knot = |frame, value, curve| Knot { frame, value, curve };
+        let knots = vec![
+            knot(over_frames / 5, resting, Curve::Linear),
+            knot(over_frames / 2, middle, Curve::Hold),
+            knot(over_frames / 2 + 777, resting, Curve::Linear),
+        ];
+        ParameterLane { parameter, lane: Lane::new(knots).expect("because the frames rise") }
+    };
+    parameters.specs().into_iter().enumerate().map(lane).collect()
+}
