@@ -211,8 +211,8 @@ impl Network {
                 decayed[line] = self.gains[line] * damped;
             }
             let below_low = self.low.low_pass(low, Lanes(decayed));
-            for line in 0..LINES {
-                decayed[line] = decayed[line] - (1.0 - self.low_gains[line]) * below_low.0[line];
+            for ((decayed, low), gain) in decayed.iter_mut().zip(below_low.0).zip(self.low_gains) {
+                *decayed -= (1.0 - gain) * low;
             }
             let mut quarters = [0.0; 4];
             for four in decayed.chunks_exact(4) {
@@ -265,7 +265,7 @@ impl Network {
 
 /// The least prime number from `from` on.
 fn next_prime(from: usize) -> usize {
-    let is_prime = |n: usize| n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0);
+    let is_prime = |n: usize| n > 1 && (2..).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d));
     (from..).find(|&n| is_prime(n)).expect("because there are always more primes")
 }
 

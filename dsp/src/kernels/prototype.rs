@@ -20,13 +20,11 @@ pub struct Prototype {
 impl Prototype {
     /// A Butterworth low-pass of `order` poles in sections of one or two: first the odd one, then by rising Q, which
     /// leaves the most headroom between them.
-    #[must_use]
     pub fn butterworth_low_pass(order: usize) -> impl Iterator<Item = Self> {
         butterworth(order, [1.0, 0.0, 0.0], [1.0, 0.0, 0.0])
     }
 
     /// A Butterworth high-pass of `order` poles, in sections like [`Self::butterworth_low_pass`].
-    #[must_use]
     pub fn butterworth_high_pass(order: usize) -> impl Iterator<Item = Self> {
         butterworth(order, [0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
     }
