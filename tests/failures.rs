@@ -23,7 +23,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let fixture = Fixture::new(6.0);
-        let out = tempfile::tempdir().unwrap();
+        let out = tempfile::tempdir().expect("a temporary folder");
         let calm = out.path().join("calm");
         render(&fixture.write(), &calm, &[]);
         Self { expected: files(&calm), fixture, out }
