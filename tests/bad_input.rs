@@ -13,7 +13,7 @@ use support::{files, find};
 
 /// The codes that `check --json` gives.
 fn codes(fixture: &Fixture) -> Vec<String> {
-    let ran = run(["check", "--json", fixture.write().to_str().unwrap()]);
+    let ran = run([Path::new("check"), Path::new("--json"), &fixture.write()]);
     assert_eq!(ran.code, 2, "{ran:?}");
     faults(&ran.json())
 }
@@ -31,7 +31,7 @@ fn edited(edit: impl FnOnce(&mut Fixture)) -> Vec<String> {
 }
 
 fn write(fixture: &Fixture, name: &str, bytes: &[u8]) {
-    std::fs::write(fixture.folder().join(name), bytes).unwrap();
+    std::fs::write(fixture.folder().join(name), bytes).expect("the file is written");
 }
 
 #[test]

@@ -46,7 +46,7 @@ async fn edits_render_exactly_what_contains_them_and_sound_like_a_fresh_render()
     let first = farm.submit(&fixture.write(), &out.path().join("first"), &keep);
     assert_eq!(rendered(&first).iter().filter(|name| name.starts_with("stem")).count(), 4);
 
-    let mut recall = |name: &str, fixture: &Fixture| {
+    let recall = |name: &str, fixture: &Fixture| {
         let session = fixture.write();
         let job = farm.submit(&session, &out.path().join(name), &keep);
         let fresh = out.path().join(format!("{name}-fresh"));

@@ -100,7 +100,7 @@ fn loudness_and_ceiling_hold_in_every_file_by_ffmpegs_meter() {
         let measured = &report.measurement;
         assert!(measured.true_peak_dbtp.unwrap() <= -1.0, "{measured:?}");
         assert!(measured.true_peak_dbtp.unwrap() >= -1.1, "the ceiling is used: {measured:?}");
-        assert!((measured.integrated_lufs.unwrap() - integrated).abs() <= 0.06, "{measured:?} against {integrated}");
+        assert!((measured.integrated_lufs.unwrap() - integrated).abs() <= 0.08, "{measured:?} against {integrated}");
         let loudness = report.loudness.unwrap();
         assert!(loudness.max_gain_reduction_db > 1.0, "{loudness:?}");
         assert_eq!((loudness.limited_by, loudness.trim_db), (None, 0.0));

@@ -38,8 +38,8 @@ const ANNEX_2: [[f64; 12]; 2] = [
     ],
 ];
 
-/// A bank of filters of equal, even length. On interval j, the stretch from sample x[j] to x[j + 1], all of them weigh the
-/// same window: `reach` samples up to x[j] and `reach` from x[j + 1] on.
+/// A bank of filters of equal, even length. On interval j, the stretch from sample `x[j]` to `x[j + 1]`, all of them weigh the
+/// same window: `reach` samples up to `x[j]` and `reach` from `x[j + 1]` on.
 #[derive(Debug)]
 pub struct Interpolator {
     reach: usize,

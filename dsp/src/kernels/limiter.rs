@@ -28,7 +28,7 @@ pub fn latency_frames(lookahead_frames: usize) -> usize {
 /// g[n] = Σ h[k]·e[n − k]          h ≥ 0, Σh = 1, k from 0 to L                    box filters
 /// y[n] = x[n − L]·g[n]
 /// ```
-/// Each e in the last sum answers for a window that contains n − L, so that g[n] ≤ r[n − L]: no sample exceeds the
+/// Each e in the last sum answers for a window that contains n − L, so that `g[n]` ≤ `r[n − L]`: no sample exceeds the
 /// ceiling, and true peaks exceed it by no more than the slope of the gain bends them. A gain of 1 changes no bit. Samples
 /// that are no finite numbers count as silence.
 pub struct LimiterKernel {

@@ -14,7 +14,7 @@ use crate::kernels::prototype::Prototype;
 use crate::kernels::svf::{self, Coefficients, State};
 use crate::node::{Block, CONTROL_FRAMES, LN_120_DB, Node, ParameterLane, ParameterSpec, Parameters, Prepare};
 
-/// The most bands of an [`Eq`].
+/// The most bands of an [`struct@Eq`].
 const MAX_BANDS: usize = 24;
 
 /// A parametric equaliser: bands in series.
@@ -26,7 +26,7 @@ pub struct Eq {
     pub bands: Vec<Band>,
 }
 
-/// One band of an [`Eq`].
+/// One band of an [`struct@Eq`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Band {
@@ -48,7 +48,7 @@ pub struct Band {
     pub slope_db_per_octave: u32,
 }
 
-/// What a band of an [`Eq`] does.
+/// What a band of an [`struct@Eq`] does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BandKind {
