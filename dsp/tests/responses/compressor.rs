@@ -72,7 +72,7 @@ fn attack_and_release_are_63_percent_times() {
         let end = fall + frames(20.0 * release_ms);
         let input: Vec<f32> =
             (0..end).map(|frame| from_db(if (rise..fall).contains(&frame) { 0.0 } else { -60.0 }) as f32).collect();
-        let output = render(&Processor::Compressor(c), RATE_HZ, &[input.clone()]);
+        let output = render(&Processor::Compressor(c), RATE_HZ, std::slice::from_ref(&input));
         for (name, ms, start, end) in [("attack", attack_ms, rise, fall), ("release", release_ms, fall, end)] {
             let measured = time_constant_frames(&input, &output[0], start, end);
             let tolerance = (frames(ms) / 200).max(1);

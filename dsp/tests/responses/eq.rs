@@ -140,7 +140,7 @@ fn a_cutoff_that_jumps_does_not_overshoot() {
     // The corner jumps between 200 and 8000 Hz every 5 ms under a sine of 60 Hz: direct forms reach 13.
     let knot = |index: u64| Knot {
         frame: index * 240,
-        value: if index % 2 == 0 { 200.0 } else { 8000.0 },
+        value: if index.is_multiple_of(2) { 200.0 } else { 8000.0 },
         curve: Curve::Hold,
     };
     let lane = Lane::new((0..400).map(knot).collect()).expect("because the frames rise");
