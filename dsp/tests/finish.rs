@@ -1,5 +1,7 @@
 //! The finish: loudness and ceiling as an independent meter reads them, and what is said when both cannot hold.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
