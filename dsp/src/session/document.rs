@@ -280,7 +280,7 @@ pub struct Point {
     /// The value, in the parameter's unit.
     pub value: f64,
     /// The way to the next point.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Point::is_linear")]
     pub curve: Curve,
 }
 
@@ -441,6 +441,13 @@ pub struct AssetFacts {
 impl Document {
     fn default_pan_law_db() -> f64 {
         -3.0
+    }
+}
+
+impl Point {
+    /// Points are what long documents are made of: the usual curve goes without saying.
+    fn is_linear(curve: &Curve) -> bool {
+        *curve == Curve::Linear
     }
 }
 
