@@ -17,11 +17,10 @@ test:
 	deploy/setup.sh postgres ffmpeg flac python
 	$(RUN) $(CARGO) test --locked --workspace --all-features
 
-# The large counts: minutes to hours.
+# The same tests with the large counts: of random sessions, graphs and mutated files.
 test-long:
 	deploy/setup.sh postgres ffmpeg flac python
-	$(RUN) $(CARGO) test --locked --workspace --all-features
-	$(RUN) env MIXDOWN_LONG=1 $(CARGO) test --locked --release --workspace --all-features -- long
+	$(RUN) env MIXDOWN_LONG=20 $(CARGO) test --locked --workspace --all-features
 
 lint:
 	deploy/setup.sh lint

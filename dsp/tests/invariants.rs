@@ -6,6 +6,9 @@ mod support;
 use mixdown_dsp::automation::{Curve, Knot, Lane};
 use mixdown_dsp::node::ParameterLane;
 use mixdown_dsp::nodes::Processor;
+#[path = "support/long.rs"]
+mod long;
+
 use proptest::prelude::*;
 use support::{MAX_BLOCK_FRAMES, Rig, bits, impulse, moving_lanes, noise, render, variants};
 
@@ -41,7 +44,7 @@ fn any_split_into_blocks_gives_the_bits_of_one_block() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: long::rounds(24), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_splits_give_the_bits_of_one_block(

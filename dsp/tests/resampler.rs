@@ -6,6 +6,9 @@ use std::f64::consts::TAU;
 
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::kernels::resampler::Resampler;
+#[path = "support/long.rs"]
+mod long;
+
 use proptest::prelude::*;
 
 const RATES_HZ: [u32; 8] = [8_000, 22_050, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
@@ -154,7 +157,7 @@ fn channels_are_converted_alike_however_many_there_are() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(long::rounds(48)))]
 
     #[test]
     fn any_split_of_the_input_gives_the_same_bits(

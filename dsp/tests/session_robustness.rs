@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
 use mixdown_dsp::session::{Faults, from_json, from_toml, to_json};
+#[path = "support/long.rs"]
+mod long;
+
 use proptest::prelude::*;
 
 const SESSION: &str = include_str!("session_full.toml");
@@ -86,7 +89,7 @@ fn changes() -> impl Strategy<Value = Vec<(usize, usize, usize)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: long::rounds(256), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn changed_toml_is_valid_or_faulty_but_never_a_panic(changes in changes(), values in any::<bool>()) {

@@ -41,7 +41,7 @@ pub trait Rendering: Send + Sync {
     /// What the monitor's `advance` will add up to.
     fn cost(&self) -> u64;
 
-    /// Seconds of audio that it makes: of every asset decoded, stem rendered, mix and master, kept or not.
+    /// Seconds of the longest artifact that it makes: the session, when it makes a mix or a master.
     fn audio_seconds(&self) -> f64;
 
     /// Runs it.
@@ -95,10 +95,11 @@ impl Rendering for Prepared {
     fn audio_seconds(&self) -> f64 {
         let rate = f64::from(self.session.sample_rate_hz);
         let assets = self.spec.decode.iter().map(|asset| &self.session.assets[*asset].facts);
-        let decoded: f64 = assets.map(|facts| facts.frames as f64 / f64::from(facts.sample_rate_hz)).sum();
-        let stems = self.spec.render_stems.iter().map(|track| self.session.tracks[*track].stem_frames);
-        let wholes = (self.spec.mixes.len() + self.spec.masters.len()) as u64 * self.session.length_frames;
-        decoded + (stems.sum::<u64>() + wholes) as f64 / rate
+        let decoded = assets.map(|facts| facts.frames as f64 / f64::from(facts.sample_rate_hz));
+        let stems = self.spec.render_stems.iter().map(|track| self.session.tracks[*track].stem_frames as f64 / rate);
+        let whole = !(self.spec.mixes.is_empty() && self.spec.masters.is_empty());
+        let session = whole.then_some(self.session.length_frames as f64 / rate);
+        decoded.chain(stems).chain(session).fold(0.0, f64::max)
     }
 
     fn run(&self, files: &dyn Files, options: Options, monitor: &dyn Monitor) -> Result<Vec<Made>, ExecuteError> {

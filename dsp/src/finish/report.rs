@@ -57,6 +57,10 @@ impl LoudnessReport {
         match (solution.limited_by, solution.reached_lufs) {
             (None, _) => String::new(),
             (Some(LimitedBy::Silence), _) | (_, None) => "the reference mix is silent: no gain was applied".to_owned(),
+            (Some(LimitedBy::Steps), Some(reached)) => format!(
+                "reached {reached:.2} LUFS of {:.1} asked: the loudness did not settle within the steps of the solve",
+                solution.target_lufs
+            ),
             (Some(LimitedBy::MaxLimiting), Some(reached)) => format!(
                 "reached {reached:.1} LUFS of {:.1} asked: more would take over {max_limiting_db:.1} dB of limiting to \
                  stay under {:.1} dBTP",

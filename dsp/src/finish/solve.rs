@@ -29,6 +29,8 @@ pub enum LimitedBy {
     MaxLimiting,
     /// The mix is silent, or all of it lies below the gate.
     Silence,
+    /// The steps ran out: the best of them is used.
+    Steps,
 }
 
 /// The gain that the solve found, and what it gives.
@@ -84,20 +86,26 @@ pub fn solve(mix: &Path, loudness: &Loudness, monitor: &dyn Monitor) -> Result<S
         return Ok(solution);
     }
     let mut before: Option<(f64, f64)> = None;
+    let mut best = f64::INFINITY;
     gain_db = gain_db.min(highest_db);
     loop {
-        solution.reached_lufs = source.limited_loudness(gain_db, loudness.ceiling_dbtp)?;
-        solution.gain_db = gain_db;
+        let reached = source.limited_loudness(gain_db, loudness.ceiling_dbtp)?;
+        let level = reached.unwrap_or(f64::NEG_INFINITY);
+        let error = loudness.integrated_lufs - level;
         solution.steps += 1;
-        let Some(reached) = solution.reached_lufs else { return Ok(solution) };
-        let error = loudness.integrated_lufs - reached;
+        if error.abs() < best || solution.steps == 1 {
+            best = error.abs();
+            solution.gain_db = gain_db;
+            solution.reached_lufs = reached;
+        }
         let bound = gain_db >= highest_db && error > TOLERANCE_LU;
-        if bound || error.abs() <= TOLERANCE_LU || solution.steps == MAX_STEPS {
-            solution.limited_by = bound.then_some(LimitedBy::MaxLimiting);
+        if bound || best <= TOLERANCE_LU || solution.steps == MAX_STEPS || reached.is_none() {
+            let missed = if bound { LimitedBy::MaxLimiting } else { LimitedBy::Steps };
+            solution.limited_by = (best > TOLERANCE_LU).then_some(missed);
             return Ok(solution);
         }
-        let slope = before.map_or(1.0, |(gain, level)| (reached - level) / (gain_db - gain)).clamp(0.1, 1.0);
-        before = Some((gain_db, reached));
+        let slope = before.map_or(1.0, |(gain, known)| (level - known) / (gain_db - gain)).clamp(0.1, 1.0);
+        before = Some((gain_db, level));
         gain_db = (gain_db + error / slope).min(highest_db);
     }
 }

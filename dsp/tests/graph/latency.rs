@@ -88,7 +88,7 @@ fn an_impulse_through_any_graph_stays_on_its_frame() {
     let mut studio = Studio::new();
     studio.asset("impulse.wav", &[impulse(1234, 2000)]);
     let mut rng = Rng(1);
-    for round in 0..60 {
+    for round in 0..crate::long::rounds(60) as usize {
         let document = random_graph(&mut rng);
         let plain = studio.render(&studio.session(document.clone()), PLAIN);
         let mut lagged = document.clone();

@@ -5,6 +5,8 @@
 mod clips;
 mod cuts;
 mod latency;
+#[path = "../support/long.rs"]
+mod long;
 mod nulls;
 mod production;
 mod sidechains;

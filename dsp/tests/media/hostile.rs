@@ -93,7 +93,7 @@ fn apply(harm: &Harm, bytes: &mut Vec<u8>) {
 const CODES: [&str; 6] = ["not_audio", "truncated", "corrupt", "empty", "not_finite", "unsupported"];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::long::rounds(600), max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_harmed_file_is_read_or_refused_in_bounded_time_and_memory(

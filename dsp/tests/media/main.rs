@@ -5,4 +5,6 @@ mod asset;
 mod decode;
 mod encode;
 mod hostile;
+#[path = "../support/long.rs"]
+mod long;
 mod tools;
