@@ -88,3 +88,8 @@ pub async fn after(
         .fetch_all(pool)
         .await?)
 }
+
+/// A number of tasks, for people.
+pub(super) fn counted(tasks: usize) -> String {
+    if tasks == 1 { "1 task".to_owned() } else { format!("{tasks} tasks") }
+}

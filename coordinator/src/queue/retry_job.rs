@@ -41,7 +41,7 @@ pub async fn retry_job(pool: &PgPool, project_id: &str, job_id: Uuid, request: &
         .fetch_all(&mut *transaction)
         .await?;
     sqlx::query(include_str!("reopen_job.sql")).bind(project_id).bind(job_id).execute(&mut *transaction).await?;
-    let told = [(job_id, format!("{} tasks are run again", again.len()))];
+    let told = [(job_id, format!("to be run again: {}", events::counted(again.len())))];
     events::record_jobs(&mut transaction, project_id, &told).await?;
     let told: Vec<_> = again.into_iter().map(|(task, name)| (task, format!("{name} is run again"))).collect();
     events::record_tasks(&mut transaction, project_id, &told).await?;

@@ -110,7 +110,7 @@ pub async fn submit(
     let rows = Rows::of(submission, &plan, &stored, &in_making);
     rows.insert(&mut transaction, submission).await?;
     rows.link(&mut transaction, submission).await?;
-    let told = [(submission.job_id, format!("queued with {} tasks", plan.tasks.len() + plan.cached.len()))];
+    let told = [(submission.job_id, format!("queued with {}", events::counted(plan.tasks.len() + plan.cached.len())))];
     events::record_jobs(&mut transaction, project_id, &told).await?;
     let cached: Vec<_> = rows
         .tasks
