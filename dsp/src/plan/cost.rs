@@ -1,6 +1,7 @@
 //! What work costs: rough figures that decide how a session is cut and which stems are worth storing. They never enter
 //! a key or a sample.
 
+use super::spec::TaskSpec;
 use crate::nodes::Processor;
 use crate::session::ValidSession;
 use crate::session::valid::{DeliverableIndex, Insert, MixIndex, TrackIndex};
@@ -58,4 +59,15 @@ pub(crate) fn master_ns(session: &ValidSession, deliverable: DeliverableIndex) -
 /// Nanoseconds of one core for decoding a lossy asset.
 pub(crate) fn decode_ns(session: &ValidSession, asset: usize) -> u64 {
     session.assets[asset].facts.frames * 100
+}
+
+/// The cost of a task, in nanoseconds of one core: [`super::PlannedTask::cost`], and what its progress adds up to.
+#[must_use]
+pub fn spec_cost(session: &ValidSession, spec: &TaskSpec) -> u64 {
+    let decode: u64 = spec.decode.iter().map(|asset| decode_ns(session, *asset)).sum();
+    let stems: u64 = spec.render_stems.iter().map(|track| stem_ns(session, *track)).sum();
+    let mixes: u64 = spec.mixes.iter().map(|mix| mix_ns(session, *mix)).sum();
+    let solutions = spec.solutions.len() as u64 * solve_ns(session);
+    let masters: u64 = spec.masters.iter().map(|file| master_ns(session, *file)).sum();
+    decode + stems + mixes + solutions + masters
 }

@@ -1,0 +1,123 @@
+//! What a task makes, needs, costs and is called.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cost::spec_cost;
+use super::keys::{Key, Keys, STAGE_REVISIONS, key_tracks, solved_on};
+use super::recipe::format_stage;
+use super::spec::TaskSpec;
+use super::tasks::PlannedTask;
+use crate::graph::stems_of_mix;
+use crate::session::ValidSession;
+use crate::session::valid::{Content, Insert, MixIndex};
+
+/// What a spec makes, needs, costs and is called.
+pub(super) fn describe(session: &ValidSession, keys: &Keys, spec: TaskSpec) -> PlannedTask {
+    let solution = |mix: &MixIndex| keys.solutions[*mix];
+    let makes: Vec<Key> = spec
+        .decode
+        .iter()
+        .filter_map(|asset| keys.decoded[*asset])
+        .chain(spec.keep_stems.iter().map(|track| keys.stems[*track]))
+        .chain(spec.keep_mixes.iter().map(|mix| keys.mixes[*mix]))
+        .chain(spec.solutions.iter().filter_map(solution))
+        .chain(spec.masters.iter().map(|file| keys.masters[*file]))
+        .collect();
+    PlannedTask {
+        display_name: display_name(session, &spec),
+        needs: needs(session, keys, &spec),
+        makes,
+        after: Vec::new(),
+        cost: spec_cost(session, &spec),
+        memory_bytes: memory_bytes(&spec),
+        revisions: needed_revisions(session, &spec),
+        spec,
+    }
+}
+
+/// The artifacts that a task reads because it does not make them itself.
+fn needs(session: &ValidSession, keys: &Keys, spec: &TaskSpec) -> Vec<Key> {
+    let mut needs = BTreeSet::new();
+    for track in &spec.render_stems {
+        let track = &session.tracks[*track];
+        needs.extend(key_tracks(track).filter(|key| !spec.render_stems.contains(key)).map(|key| keys.stems[key]));
+        let decoded = track.clips.iter().filter(|clip| !spec.decode.contains(&clip.asset));
+        needs.extend(decoded.filter_map(|clip| keys.decoded[clip.asset]));
+    }
+    for mix in &spec.mixes {
+        let stems = stems_of_mix(session, *mix).into_iter().filter(|track| !spec.render_stems.contains(track));
+        needs.extend(stems.map(|track| keys.stems[track]));
+    }
+    for mix in spec.solutions.iter().filter(|mix| !spec.mixes.contains(mix)) {
+        needs.insert(keys.mixes[*mix]);
+    }
+    for file in &spec.masters {
+        match session.deliverables[*file].content {
+            Content::Print(track) if !spec.render_stems.contains(&track) => {
+                needs.insert(keys.stems[track]);
+            }
+            Content::Print(_) => {}
+            Content::Mix(mix) => {
+                if !spec.mixes.contains(&mix) {
+                    needs.insert(keys.mixes[mix]);
+                }
+                let solved_elsewhere = solved_on(session, mix).filter(|on| !spec.solutions.contains(on));
+                needs.extend(solved_elsewhere.and_then(|on| keys.solutions[on]));
+            }
+        }
+    }
+    needs.into_iter().collect()
+}
+
+/// `stem "Vox"`, or numbers where there is more than one: `11 stems, 3 mixes, 6 masters`.
+fn display_name(session: &ValidSession, spec: &TaskSpec) -> String {
+    let list = |one: &str, many: &str, names: Vec<&str>| match names.as_slice() {
+        [] => None,
+        [name] => Some(format!("{one} \"{name}\"")),
+        names => Some(format!("{} {many}", names.len())),
+    };
+    let parts = [
+        list("decode", "decodes", spec.decode.iter().map(|asset| session.assets[*asset].name.as_str()).collect()),
+        list("stem", "stems", spec.render_stems.iter().map(|track| session.tracks[*track].name.as_str()).collect()),
+        list("mix", "mixes", spec.mixes.iter().map(|mix| session.mixes[*mix].name.as_str()).collect()),
+        list(
+            "master",
+            "masters",
+            spec.masters.iter().map(|file| session.deliverables[*file].file_name.as_str()).collect(),
+        ),
+    ];
+    let named: Vec<String> = parts.into_iter().flatten().collect();
+    if named.is_empty() { "loudness".to_owned() } else { named.join(", ") }
+}
+
+/// A generous guess: every open stem holds its blocks and its nodes' state.
+fn memory_bytes(spec: &TaskSpec) -> u64 {
+    const MIB: u64 = 1024 * 1024;
+    (64 + 4 * spec.render_stems.len() as u64 + 16 * spec.mixes.len() as u64) * MIB
+}
+
+fn needed_revisions(session: &ValidSession, spec: &TaskSpec) -> BTreeMap<String, u32> {
+    let mut stages = BTreeSet::new();
+    let mut inserts: Vec<&Insert> = Vec::new();
+    if !spec.decode.is_empty() {
+        stages.insert("decode");
+    }
+    for track in &spec.render_stems {
+        stages.insert("stem");
+        inserts.extend(&session.tracks[*track].inserts);
+    }
+    if !spec.mixes.is_empty() {
+        stages.insert("mix");
+        inserts.extend(session.buses.iter().flat_map(|bus| &bus.inserts).chain(&session.master.inserts));
+    }
+    if !spec.solutions.is_empty() {
+        stages.insert("solve");
+    }
+    for file in &spec.masters {
+        stages.extend(["finish", format_stage(session.deliverables[*file].format)]);
+    }
+    let stages = STAGE_REVISIONS.iter().filter(|(name, _)| stages.contains(name));
+    let stages = stages.map(|&(name, revision)| (name.to_owned(), revision));
+    let nodes = inserts.iter().map(|insert| (insert.processor.name().to_owned(), insert.processor.revision()));
+    stages.chain(nodes).collect()
+}
