@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::asset_facts::AssetFacts;
+pub use super::deliverable::{Deliverable, Depth, Dither, Format};
 use super::time::Time;
 use crate::automation::Curve;
 use crate::nodes::Processor;
@@ -354,88 +356,6 @@ pub enum LoudnessFrom {
     Reference,
     /// Its own.
     Own,
-}
-
-/// One file asked for: a mix or the print of a stem.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Deliverable {
-    /// File name without its extension, which the format gives: 1 to 200 characters, no path separators.
-    pub name: String,
-    /// The mix it holds. Either this or `print`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mix: Option<String>,
-    /// The track whose stem it holds, without gain or limiter. Either this or `mix`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub print: Option<String>,
-    /// Container and codec.
-    pub format: Format,
-    /// Bits per sample: `16`, `24` or, in WAV, `32f`.
-    pub depth: Depth,
-    /// Sample rate in Hz: one of those a session may have; by default the session's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 44_100, max = 192_000))]
-    pub sample_rate_hz: Option<u32>,
-    /// Dither, applied once when the depth is an integer.
-    #[serde(default)]
-    pub dither: Dither,
-}
-
-/// Container and codec of a deliverable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// RIFF/WAVE, PCM.
-    Wav,
-    /// FLAC (RFC 9639).
-    Flac,
-}
-
-/// Bits per sample of a deliverable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Depth {
-    /// 16-bit integer.
-    #[serde(rename = "16")]
-    Int16,
-    /// 24-bit integer.
-    #[serde(rename = "24")]
-    Int24,
-    /// 32-bit floating point.
-    #[serde(rename = "32f")]
-    Float32,
-}
-
-/// Dither of a deliverable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Dither {
-    /// Triangular, 2 LSB peak to peak, flat.
-    #[default]
-    Tpdf,
-    /// None: rounds to nearest.
-    None,
-}
-
-/// What is known of an input file. Workers check every fact when they decode.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AssetFacts {
-    /// BLAKE3-256 of the file's bytes, 64 lower-case hex digits.
-    pub digest: crate::digest::Digest,
-    /// Size of the file in bytes.
-    #[schemars(range(min = 1))]
-    pub size_bytes: u64,
-    /// Frames at the file's own rate.
-    #[schemars(range(min = 1, max = 1_099_511_627_776_u64))]
-    pub frames: u64,
-    /// The file's own rate in Hz.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub sample_rate_hz: u32,
-    /// Channels, 1 to 8.
-    #[schemars(range(min = 1, max = 8))]
-    pub channels: u32,
-    /// Whether decoding is lossy: such a file is decoded once per project into PCM.
-    pub lossy: bool,
 }
 
 impl Document {

@@ -4,7 +4,9 @@
 //! text ──parse──▶ Document (+ places) ──resolve──▶ Document with asset facts ──validate──▶ ValidSession
 //! ```
 
+mod asset_facts;
 mod check;
+mod deliverable;
 pub mod document;
 pub mod fault;
 mod read_json;
