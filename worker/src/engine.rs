@@ -66,40 +66,54 @@ impl Engine for Dsp {
         let spec: TaskSpec = serde_json::from_str(task_json)
             .map_err(|error| Failure::new(FailureKind::Internal, format!("cannot read the task: {error}")))?;
         let keys = Keys::of(&session);
-        Ok(Arc::new(Prepared { session, spec, keys }))
+        // Worked out here, where a task that names tracks which the session does not have fails the attempt alone.
+        let assets = needed_assets(&session, &keys, &spec);
+        let (cost, audio_seconds) = (plan::spec_cost(&session, &spec), audio_seconds(&session, &spec));
+        Ok(Arc::new(Prepared { session, spec, keys, assets, cost, audio_seconds }))
     }
+}
+
+fn needed_assets(session: &ValidSession, keys: &Keys, spec: &TaskSpec) -> Vec<NeededAsset> {
+    let clips = spec.render_stems.iter().flat_map(|track| &session.tracks[*track].clips);
+    // A lossy asset is read from its decoded artifact, unless this task is the one that decodes it.
+    let lossless = clips.map(|clip| clip.asset).filter(|asset| keys.decoded[*asset].is_none());
+    let needed: BTreeSet<usize> = lossless.chain(spec.decode.iter().copied()).collect();
+    let facts = needed.into_iter().map(|asset| &session.assets[asset].facts);
+    // Two names may stand for the same bytes.
+    let sizes: BTreeMap<Digest, u64> = facts.map(|facts| (facts.digest, facts.size_bytes)).collect();
+    sizes.into_iter().map(|(digest, size_bytes)| NeededAsset { digest, size_bytes }).collect()
+}
+
+fn audio_seconds(session: &ValidSession, spec: &TaskSpec) -> f64 {
+    let rate = f64::from(session.sample_rate_hz);
+    let assets = spec.decode.iter().map(|asset| &session.assets[*asset].facts);
+    let decoded = assets.map(|facts| facts.frames as f64 / f64::from(facts.sample_rate_hz));
+    let stems = spec.render_stems.iter().map(|track| session.tracks[*track].stem_frames as f64 / rate);
+    let whole = !(spec.mixes.is_empty() && spec.masters.is_empty());
+    let session = whole.then_some(session.length_frames as f64 / rate);
+    decoded.chain(stems).chain(session).fold(0.0, f64::max)
 }
 
 struct Prepared {
     session: ValidSession,
     spec: TaskSpec,
     keys: Keys,
+    assets: Vec<NeededAsset>,
+    cost: u64,
+    audio_seconds: f64,
 }
 
 impl Rendering for Prepared {
     fn assets(&self) -> Vec<NeededAsset> {
-        let clips = self.spec.render_stems.iter().flat_map(|track| &self.session.tracks[*track].clips);
-        // A lossy asset is read from its decoded artifact, unless this task is the one that decodes it.
-        let lossless = clips.map(|clip| clip.asset).filter(|asset| self.keys.decoded[*asset].is_none());
-        let needed: BTreeSet<usize> = lossless.chain(self.spec.decode.iter().copied()).collect();
-        let facts = needed.into_iter().map(|asset| &self.session.assets[asset].facts);
-        // Two names may stand for the same bytes.
-        let sizes: BTreeMap<Digest, u64> = facts.map(|facts| (facts.digest, facts.size_bytes)).collect();
-        sizes.into_iter().map(|(digest, size_bytes)| NeededAsset { digest, size_bytes }).collect()
+        self.assets.clone()
     }
 
     fn cost(&self) -> u64 {
-        plan::spec_cost(&self.session, &self.spec)
+        self.cost
     }
 
     fn audio_seconds(&self) -> f64 {
-        let rate = f64::from(self.session.sample_rate_hz);
-        let assets = self.spec.decode.iter().map(|asset| &self.session.assets[*asset].facts);
-        let decoded = assets.map(|facts| facts.frames as f64 / f64::from(facts.sample_rate_hz));
-        let stems = self.spec.render_stems.iter().map(|track| self.session.tracks[*track].stem_frames as f64 / rate);
-        let whole = !(self.spec.mixes.is_empty() && self.spec.masters.is_empty());
-        let session = whole.then_some(self.session.length_frames as f64 / rate);
-        decoded.chain(stems).chain(session).fold(0.0, f64::max)
+        self.audio_seconds
     }
 
     fn run(&self, files: &dyn Files, options: Options, monitor: &dyn Monitor) -> Result<Vec<Made>, ExecuteError> {

@@ -138,6 +138,15 @@ async fn a_panic_fails_the_attempt_and_not_the_worker() {
 }
 
 #[tokio::test]
+async fn a_panic_while_a_task_is_read_fails_the_attempt_too() {
+    let mut farm = Farm::start(Script::default(), Faulty::new(), |_| {}).await;
+    farm.coordinator.hand_out(assignment("nonsense", 1));
+    let failure = farm.coordinator.failure().await;
+    assert_eq!(failure.kind(), FailureKind::Internal);
+    assert!(failure.message.contains("index 9 of 3"), "{}", failure.message);
+}
+
+#[tokio::test]
 async fn failures_tell_whether_trying_again_may_help() {
     let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
     let script = Script::default()

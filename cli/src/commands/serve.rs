@@ -182,6 +182,8 @@ impl Farm<'_> {
     fn start_workers(&self, token: Option<&str>, interrupt: &Interrupt) -> JoinSet<Result<(), mixdown_worker::Error>> {
         let count = usize::from(self.arguments.workers);
         let mut workers = JoinSet::new();
+        // One for all: they share the process whose CPU time is counted.
+        let cpu = mixdown_worker::cpu::CpuMeter::default();
         for number in 1..=count {
             let config = mixdown_worker::Config {
                 token: token.map(str::to_owned),
@@ -190,6 +192,7 @@ impl Farm<'_> {
                 threads_per_task: self.arguments.threads.map_or_else(|| worker::threads_per_task(count), usize::from),
                 block_frames: self.arguments.block_frames as usize,
                 name: format!("{}-{number}", host_name()),
+                cpu: cpu.clone(),
                 ..mixdown_worker::Config::new(&self.worker_url(), &self.store_url, &self.home.worker(number))
             };
             let interrupt = interrupt.clone();

@@ -47,6 +47,7 @@ impl Engine for Script {
     }
 
     fn prepare(&self, _: &str, task_json: &str) -> Result<Arc<dyn Rendering>, Failure> {
+        assert_ne!(task_json, "nonsense", "index 9 of 3");
         let unknown = || Failure::new(FailureKind::BadSession, format!("no task is named {task_json}"));
         Ok(Arc::new(self.tasks.get(task_json).ok_or_else(unknown)?.clone()))
     }
