@@ -124,6 +124,9 @@ impl Leases {
     }
 }
 
+/// How long a beat waits for its answer, unless beats are further apart than that.
+const BEAT_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Heartbeats for ever; cancels `drain` when the coordinator asks for it.
 ///
 /// A beat that is not answered in time is given up: the next one says the same, and more recently. A worker that cannot

@@ -12,7 +12,7 @@ use mixdown_worker::Error;
 use support::coordinator::{Call, Coordinator};
 use support::engine::{Script, until_cancelled};
 use support::store::Faulty;
-use support::{Farm, assignment};
+use support::{Farm, assignment, in_time};
 use tonic::Status;
 
 fn registration(call: Call) -> Option<RegisterRequest> {
@@ -118,7 +118,7 @@ async fn slots_run_side_by_side_and_never_more_than_there_are() {
     });
     let mut farm = Farm::start(script, Faulty::new(), |config| config.slots = 3).await;
     farm.coordinator.hand_out(assignment("gated", 1));
-    gate.begun.recv().await.unwrap();
+    in_time(gate.begun.recv()).await.unwrap();
     farm.coordinator.hand_out(assignment("one", 1));
     farm.coordinator.hand_out(assignment("two", 1));
     // Neither ends without the other.
@@ -158,7 +158,7 @@ async fn an_assignment_that_comes_twice_runs_once() {
     let mut farm =
         Farm::start(script.task("next", &[], |_, _| Ok(vec![])), Faulty::new(), |config| config.slots = 2).await;
     farm.coordinator.hand_out(assignment("task", 1));
-    gate.begun.recv().await.unwrap();
+    in_time(gate.begun.recv()).await.unwrap();
     farm.coordinator.hand_out(assignment("task", 1));
     farm.coordinator.hand_out(assignment("next", 1));
     assert_eq!(farm.coordinator.settled().await.task_id, "next");
@@ -172,7 +172,7 @@ async fn a_draining_worker_finishes_what_it_holds_and_takes_no_more() {
     let (script, mut gate) = gated(Script::default(), "running");
     let mut farm = Farm::start(script, Faulty::new(), |config| config.slots = 2).await;
     farm.coordinator.hand_out(assignment("running", 1));
-    gate.begun.recv().await.unwrap();
+    in_time(gate.begun.recv()).await.unwrap();
     farm.drain.cancel();
     gate.open.send(()).unwrap();
     farm.coordinator.success().await;
@@ -211,7 +211,7 @@ async fn a_worker_told_to_drain_by_its_coordinator_finishes_and_leaves() {
     let (script, mut gate) = gated(Script::default(), "running");
     let mut farm = Farm::start(script, Faulty::new(), |config| config.drain_grace = Duration::ZERO).await;
     farm.coordinator.hand_out(assignment("running", 1));
-    gate.begun.recv().await.unwrap();
+    in_time(gate.begun.recv()).await.unwrap();
     farm.coordinator.plan(|plan| plan.drain = true);
     // No grace period counts: nobody is waiting for the machine.
     for _ in 0..3 {

@@ -14,7 +14,7 @@ use mixdown_worker::blobs::{self, BlobStore};
 use support::coordinator::Call;
 use support::engine::{Script, artifact, key, master, until_cancelled};
 use support::store::{self, Faulty, put};
-use support::{Farm, assignment, blob};
+use support::{Farm, assignment, blob, in_time};
 use tonic::Status;
 
 const VOX: &[u8] = b"the vocal";
@@ -79,23 +79,45 @@ async fn what_a_worker_made_itself_it_need_not_fetch() {
 
 #[tokio::test]
 async fn a_worker_that_lost_its_lease_stops_and_settles_nothing() {
-    let (ended_tx, mut ended) = tokio::sync::mpsc::unbounded_channel();
+    let (told_tx, mut told) = tokio::sync::mpsc::unbounded_channel();
     let script = Script::default()
         .task("lost", &[], move |files, monitor| {
+            told_tx.send("begun").unwrap();
             let result = until_cancelled(monitor);
+            told_tx.send("ended").unwrap();
             // It may end well all the same: nobody wants it any more.
-            ended_tx.send(()).unwrap();
             result.or_else(|_| Ok(vec![artifact(files, "late", b"too late")]))
         })
         .task("next", &[], |_, _| Ok(vec![]));
     let store = Faulty::new();
     let mut farm = Farm::start(script, store.clone(), |_| {}).await;
     farm.coordinator.hand_out(assignment("lost", 1));
+    assert_eq!(in_time(told.recv()).await, Some("begun"));
     farm.coordinator.plan(|plan| plan.stop = vec![LeaseRef { task_id: "lost".into(), attempt: 1 }]);
-    ended.recv().await.unwrap();
+    assert_eq!(in_time(told.recv()).await, Some("ended"));
     farm.coordinator.hand_out(assignment("next", 1));
     assert_eq!(farm.coordinator.settled().await.task_id, "next");
     assert!(store.size(&blob(b"too late")).await.is_err(), "its result is thrown away");
+}
+
+#[tokio::test]
+async fn a_lease_lost_before_its_render_begins_never_renders() {
+    let (begun_tx, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let script = Script::default()
+        .task("lost", &[VOX], move |_, _| {
+            begun_tx.send(()).unwrap();
+            Ok(vec![])
+        })
+        .task("next", &[], |_, _| Ok(vec![]));
+    let store = Faulty::holding(&[VOX]).await;
+    // Its fetch waits for as long as the test likes.
+    store.permits.forget_permits(usize::MAX >> 3);
+    let mut farm = Farm::start(script, store, |_| {}).await;
+    farm.coordinator.plan(|plan| plan.stop = vec![LeaseRef { task_id: "lost".into(), attempt: 1 }]);
+    farm.coordinator.hand_out(assignment("lost", 1));
+    farm.coordinator.hand_out(assignment("next", 1));
+    assert_eq!(farm.coordinator.settled().await.task_id, "next");
+    assert!(begun.try_recv().is_err());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-use super::LIMIT;
+use super::in_time;
 
 /// A call that the worker made.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ impl Coordinator {
                 }
             }
         };
-        tokio::time::timeout(LIMIT, picked).await.expect("the worker did not make the call waited for")
+        in_time(picked).await
     }
 
     pub async fn settled(&mut self) -> SettleRequest {

@@ -26,6 +26,11 @@ pub const PROJECT: &str = "p1";
 /// A hang is a failure, and should not take the whole suite with it.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
+/// Waits for something that must happen.
+pub async fn in_time<T>(awaited: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, awaited).await.expect("what the test waits for did not happen")
+}
+
 pub fn blob(bytes: &[u8]) -> BlobName {
     BlobName { project_id: PROJECT.into(), digest: Digest::of(bytes) }
 }
@@ -74,6 +79,6 @@ impl Farm {
 
     /// Waits for the worker's own end.
     pub async fn ended(&mut self) -> Result<(), Error> {
-        tokio::time::timeout(LIMIT, &mut self.worker).await.expect("the worker did not end").unwrap()
+        in_time(&mut self.worker).await.unwrap()
     }
 }
