@@ -138,8 +138,9 @@ pub async fn heartbeat(link: Link, worker_id: String, leases: Leases, every: Dur
     loop {
         beats.tick().await;
         let request = HeartbeatRequest { worker_id: worker_id.clone(), leases: leases.progress() };
-        let beat =
-            link.call_once(every * 2, request, |mut client, request| async move { client.heartbeat(request).await });
+        let beat = link.call_once(BEAT_PATIENCE.max(every * 2), request, |mut client, request| async move {
+            client.heartbeat(request).await
+        });
         match beat.await {
             Ok(HeartbeatResponse { stop, drain: told_to_drain }) => {
                 stop.into_iter().for_each(|lease| leases.stop(&lease.into()));
