@@ -35,6 +35,13 @@ async fn a_second_identical_submit_renders_nothing() {
     assert_eq!(rendered(&second), Vec::<String>::new());
     assert!(!second["tasks"].as_array().unwrap().is_empty(), "every task is shown, cached");
     assert_same_files(&files(&out.path().join("second")), &files(&out.path().join("first")), "second submit");
+
+    // Whoever edits a delivered master in place edits nothing that the farm relies on.
+    let job = second["job"]["job_id"].as_str().unwrap();
+    let delivered = farm.folder_store().join(format!("projects/default/jobs/{job}/main.wav"));
+    std::fs::write(&delivered, "retouched").unwrap();
+    farm.submit(&session, &out.path().join("third"), &[]);
+    assert_same_files(&files(&out.path().join("third")), &files(&out.path().join("first")), "third submit");
 }
 
 #[tokio::test(flavor = "multi_thread")]

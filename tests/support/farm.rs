@@ -25,6 +25,15 @@ pub struct Farm {
     /// The workers, in the order of their start.
     pub workers: Vec<Process>,
     address: String,
+    store: Store,
+}
+
+/// Where the farm's blobs lie, and the environment that opens it.
+pub struct Store {
+    /// A folder, or s3://BUCKET/PREFIX.
+    pub url: String,
+    /// AWS_ENDPOINT and the like.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// A process of the farm; killed when dropped.
@@ -34,10 +43,19 @@ pub struct Process {
 }
 
 impl Process {
-    fn spawn<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>, log: &Path) -> Self {
+    fn spawn<S: AsRef<OsStr>>(
+        arguments: impl IntoIterator<Item = S>,
+        environment: &[(&'static str, String)],
+        log: &Path,
+    ) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(log).expect("the log opens");
         let mut command = mixdown();
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command
+            .args(arguments)
+            .envs(environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log);
         let mut child = command.spawn().expect("mixdown starts");
         let stdout = child.stdout.take().map(BufReader::new);
         Self { child, stdout }
@@ -82,6 +100,16 @@ impl Farm {
     /// A farm with so many workers of one slot each.
     pub async fn start(workers: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = folder.path().join("store").to_str().expect("its path is text").to_owned();
+        Self::start_in(folder, Store { url, environment: Vec::new() }, workers).await
+    }
+
+    /// A farm on a store of this kind.
+    pub async fn start_on(store: Store, workers: usize) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), store, workers).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir, store: Store, workers: usize) -> Self {
         let postgres =
             PrivatePostgres::start(&options(folder.path())).await.expect("PostgreSQL starts; `make test` installs it");
         let mut farm = Self {
@@ -90,6 +118,7 @@ impl Farm {
             coordinator: None,
             workers: Vec::new(),
             address: "127.0.0.1:0".to_owned(),
+            store,
         };
         farm.start_coordinator();
         for _ in 0..workers {
@@ -98,9 +127,9 @@ impl Farm {
         farm
     }
 
-    /// The folder of the object store.
-    pub fn store(&self) -> PathBuf {
-        self.folder.path().join("store")
+    /// The folder of the object store, where it is one.
+    pub fn folder_store(&self) -> PathBuf {
+        PathBuf::from(&self.store.url)
     }
 
     /// The log of every process.
@@ -123,8 +152,6 @@ impl Farm {
 
     /// Starts a coordinator; a later one takes the address of the first.
     pub fn start_coordinator(&mut self) {
-        std::fs::create_dir_all(self.store()).expect("the store's folder is made");
-        let store = self.store();
         let scratch = self.folder.path().join("scratch");
         let arguments = [
             OsStr::new("coordinator"),
@@ -132,7 +159,7 @@ impl Farm {
             OsStr::new("--database-url"),
             OsStr::new(&self.database_url()),
             OsStr::new("--store"),
-            store.as_os_str(),
+            OsStr::new(&self.store.url),
             OsStr::new("--scratch"),
             scratch.as_os_str(),
             OsStr::new("--listen"),
@@ -143,7 +170,7 @@ impl Farm {
             OsStr::new(HEARTBEAT),
         ]
         .map(OsStr::to_owned);
-        let mut coordinator = Process::spawn(arguments, &self.log_path());
+        let mut coordinator = Process::spawn(arguments, &self.store.environment, &self.log_path());
         let ready = coordinator.line().unwrap_or_else(|| panic!("the coordinator did not start:\n{}", self.log()));
         self.address = ready["listen"].as_str().expect("it says where it listens").to_owned();
         self.coordinator = Some(coordinator);
@@ -159,13 +186,12 @@ impl Farm {
         let index = self.workers.len();
         let name = format!("worker-{index}");
         let cache = self.folder.path().join(&name);
-        let store = self.store();
         let own = [
             OsStr::new("worker"),
             OsStr::new("--coordinator"),
             OsStr::new(&self.url()),
             OsStr::new("--store"),
-            store.as_os_str(),
+            OsStr::new(&self.store.url),
             OsStr::new("--cache"),
             cache.as_os_str(),
             OsStr::new("--name"),
@@ -173,7 +199,7 @@ impl Farm {
         ]
         .map(OsStr::to_owned);
         let arguments = own.into_iter().chain(arguments.iter().map(|argument| OsStr::new(argument).to_owned()));
-        self.workers.push(Process::spawn(arguments, &self.log_path()));
+        self.workers.push(Process::spawn(arguments, &self.store.environment, &self.log_path()));
         index
     }
 
@@ -215,7 +241,7 @@ impl Farm {
     /// Follows a job: each line is an event as JSON, the last one the result.
     pub fn watch(&self, job: &str) -> Process {
         let arguments = ["jobs", "watch", job, "--json", "--coordinator", &self.url()].map(str::to_owned);
-        Process::spawn(arguments, &self.log_path())
+        Process::spawn(arguments, &self.store.environment, &self.log_path())
     }
 
     /// Waits until a task of the job runs and has got somewhere.
@@ -247,7 +273,7 @@ impl Farm {
         for deliverable in shown["deliverables"].as_array().expect("a job has deliverables") {
             let digest = deliverable["digest"].as_str().expect("it is delivered");
             let file = deliverable["file"].as_str().expect("it has a name");
-            let blob = find(&self.store(), digest).unwrap_or_else(|| panic!("no blob {digest} in the store"));
+            let blob = find(&self.folder_store(), digest).unwrap_or_else(|| panic!("no blob {digest} in the store"));
             std::fs::copy(blob, out.join(file)).expect("the master is copied");
         }
     }

@@ -82,24 +82,6 @@ async fn a_delivery_is_made_once_and_replaced_only_when_told() {
     }
 }
 
-/// Against a server: `moto_server -p 9000` (from PyPI), a bucket made by `curl -X PUT localhost:9000/masters`, and
-/// `AWS_ENDPOINT=http://127.0.0.1:9000 AWS_ALLOW_HTTP=1 AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b MIXDOWN_TEST_S3=s3://masters/farm`.
-#[tokio::test]
-#[ignore = "needs an S3 server"]
-async fn a_bucket_on_a_server_keeps_the_promises_of_one_in_memory() {
-    let store = open(&std::env::var("MIXDOWN_TEST_S3").unwrap()).unwrap();
-    let name = format!("Mix #1 (100%) {}.wav", uuid::Uuid::new_v4());
-    assert!(matches!(store.get(&blob(name.as_bytes())).await.err().unwrap(), Error::Missing { .. }));
-    let bytes = [name.as_bytes().repeat(500_000), b"end".to_vec()].concat();
-    assert!(bytes.len() > 16 << 20, "several parts");
-    assert_eq!(deliver(&*store, &name, &bytes, false).await, Delivered::Written);
-    assert!(read(&*store, &blob(&bytes)).await == bytes);
-    assert_eq!(deliver(&*store, &name, &bytes, false).await, Delivered::AlreadyThere);
-    assert!(matches!(deliver(&*store, &name, b"other", false).await, Delivered::Occupied { .. }));
-    assert_eq!(deliver(&*store, &name, b"other", true).await, Delivered::Written);
-    assert_eq!(deliver(&*store, &name, b"other", false).await, Delivered::AlreadyThere);
-}
-
 #[tokio::test]
 async fn whoever_edits_a_delivered_file_does_not_edit_the_blob() {
     let (dir, store) = folder();
