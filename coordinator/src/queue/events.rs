@@ -14,18 +14,7 @@ pub(crate) async fn record_tasks(
     project_id: &str,
     happened: &[(Uuid, String)],
 ) -> Result<(), Error> {
-    if happened.is_empty() {
-        return Ok(());
-    }
-    let (tasks, messages): (Vec<Uuid>, Vec<&str>) =
-        happened.iter().map(|(task, message)| (*task, message.as_str())).unzip();
-    let jobs: Vec<Uuid> = sqlx::query_scalar(include_str!("record_task_events.sql"))
-        .bind(project_id)
-        .bind(tasks)
-        .bind(messages)
-        .fetch_all(&mut *transaction)
-        .await?;
-    wakeup::notify_jobs(transaction, &jobs).await
+    record(transaction, include_str!("record_task_events.sql"), project_id, happened).await
 }
 
 /// Records something that concerns jobs as a whole, and wakes their watchers.
@@ -34,17 +23,22 @@ pub(crate) async fn record_jobs(
     project_id: &str,
     happened: &[(Uuid, String)],
 ) -> Result<(), Error> {
+    record(transaction, include_str!("record_job_events.sql"), project_id, happened).await
+}
+
+/// Runs a statement that records what happened, each to the task or job of its id, and gives the jobs to wake.
+async fn record(
+    transaction: &mut PgConnection,
+    statement: &'static str,
+    project_id: &str,
+    happened: &[(Uuid, String)],
+) -> Result<(), Error> {
     if happened.is_empty() {
         return Ok(());
     }
-    let (jobs, messages): (Vec<Uuid>, Vec<&str>) =
-        happened.iter().map(|(job, message)| (*job, message.as_str())).unzip();
-    sqlx::query(include_str!("record_job_events.sql"))
-        .bind(project_id)
-        .bind(&jobs)
-        .bind(messages)
-        .execute(&mut *transaction)
-        .await?;
+    let (ids, messages): (Vec<Uuid>, Vec<&str>) = happened.iter().map(|(id, message)| (*id, message.as_str())).unzip();
+    let jobs: Vec<Uuid> =
+        sqlx::query_scalar(statement).bind(project_id).bind(ids).bind(messages).fetch_all(&mut *transaction).await?;
     wakeup::notify_jobs(transaction, &jobs).await
 }
 

@@ -1,4 +1,5 @@
--- Records an event ($3, one per job) that concerns jobs ($2) of a project ($1) as a whole.
+-- Records an event ($3, one per job) that concerns jobs ($2) of a project ($1) as a whole. Gives the jobs
+-- concerned.
 with told as (
     select * from unnest($2::uuid[], $3::text[]) as told (job_id, message)
 ),
@@ -11,3 +12,4 @@ numbered as (
 )
 insert into event (project_id, job_id, sequence, job_state, progress, message)
 select $1, job_id, last_sequence, state, job_progress($1, job_id), message from numbered
+returning job_id

@@ -1,24 +1,7 @@
 -- Whether a task that RetryJob would run again in job ($1, $2) reads an artifact that is neither stored nor made by a
 -- task of the job that can be run.
-with recursive again (task_id) as (
-    select task.task_id
-    from job_task
-    join task using (project_id, task_id)
-    where job_task.project_id = $1 and job_task.job_id = $2 and task.state in ('failed', 'cancelled')
-    union
-    select task_dependency.on_task_id
-    from again
-    join task_dependency on task_dependency.project_id = $1 and task_dependency.task_id = again.task_id
-    join task_output on task_output.project_id = $1 and task_output.task_id = task_dependency.on_task_id
-    join task_input
-        on task_input.project_id = $1 and task_input.task_id = again.task_id
-        and task_input.artifact_key = task_output.artifact_key
-    where not exists (
-        select from artifact
-        where artifact.project_id = $1 and artifact.artifact_key = task_output.artifact_key)
-)
 select exists (
-    select from again
+    select from tasks_to_retry($1, $2) as again
     join task_input on task_input.project_id = $1 and task_input.task_id = again.task_id
     where not exists (
         select from artifact

@@ -1,23 +1,7 @@
 -- Puts the failed and cancelled tasks of job ($1, $2) back into the queue, with those tasks that made artifacts which
 -- they read and which were dropped since. Gives the tasks and their names, in plan order.
-with recursive again (task_id) as (
-    select task.task_id
-    from job_task
-    join task using (project_id, task_id)
-    where job_task.project_id = $1 and job_task.job_id = $2 and task.state in ('failed', 'cancelled')
-    union
-    select task_dependency.on_task_id
-    from again
-    join task_dependency on task_dependency.project_id = $1 and task_dependency.task_id = again.task_id
-    join task as maker on maker.project_id = $1 and maker.task_id = task_dependency.on_task_id
-    join task_output on task_output.project_id = $1 and task_output.task_id = maker.task_id
-    join task_input
-        on task_input.project_id = $1 and task_input.task_id = again.task_id
-        and task_input.artifact_key = task_output.artifact_key
-    where maker.state = 'succeeded'
-        and not exists (
-            select from artifact
-            where artifact.project_id = $1 and artifact.artifact_key = task_output.artifact_key)
+with again as materialized (
+    select task_id from tasks_to_retry($1, $2)
 ),
 next_state as (
     select

@@ -1,14 +1,8 @@
 -- At most $5 jobs of project $1, newest first, in state $2 (null for any), older than ($3 microseconds, $4; null for the
--- first page), with their tasks counted.
-select
-    job.job_id, job.display_name, job.state, job.priority, job.session_digest, job.deliver_to, job.last_sequence,
-    job.failure_kind, job.failure_message,
-    (extract(epoch from job.create_time) * 1000000)::bigint as create_micros,
-    (extract(epoch from job.end_time) * 1000000)::bigint as end_micros,
-    job_progress(job.project_id, job.job_id) as progress,
-    counted.*
+-- first page). The page is chosen before its tasks are counted.
+select job_overview.*
 from (
-    select * from job
+    select project_id, job_id from job
     where project_id = $1
         and ($2::text is null or state = $2)
         and (
@@ -16,17 +10,6 @@ from (
             or (create_time, job_id) < (timestamptz 'epoch' + make_interval(secs => $3 / 1000000.0), $4::uuid))
     order by create_time desc, job_id desc
     limit $5
-) as job
-cross join lateral (
-    select
-        count(*) filter (where task.state in ('blocked', 'ready')) as waiting,
-        count(*) filter (where task.state = 'running') as running,
-        count(*) filter (where task.state = 'succeeded') as succeeded,
-        count(*) filter (where task.state = 'failed') as failed,
-        count(*) filter (where task.state = 'cancelled') as cancelled,
-        count(*) filter (where task.cached) as cached
-    from job_task
-    join task using (project_id, task_id)
-    where job_task.project_id = job.project_id and job_task.job_id = job.job_id
-) as counted
-order by job.create_time desc, job.job_id desc
+) as page
+join job_overview using (project_id, job_id)
+order by job_overview.create_time desc, job_overview.job_id desc
