@@ -21,7 +21,8 @@ const BLOCK_FRAMES: usize = 16_384;
 /// Measure loudness, peaks and length of audio files.
 ///
 /// Integrated, momentary and short-term loudness by ITU-R BS.1770-5, loudness range by EBU Tech 3342, true peak by
-/// oversampling. WAV, AIFF, FLAC, ALAC, MP3, Ogg Vorbis and AAC in MP4, 1 to 8 channels. Files are streamed, as many side by
+/// oversampling. WAV, AIFF, FLAC, ALAC, MP3, Ogg Vorbis and AAC in MP4, 1 to 8 channels, weighed by the places that the
+/// file gives them. Files are streamed, as many side by
 /// side as there are cores. A file that cannot be measured is reported; the others are measured all the same and the
 /// command ends with 2.
 ///
@@ -103,7 +104,7 @@ fn measure(file: &Path, interrupt: &Interrupt) -> Result<Measurement, CommandErr
     let media_error = |error: MediaError| CommandError::from(&error);
     let mut decoder = Decoder::open(file).map_err(media_error)?;
     let channels = decoder.probe().channels as usize;
-    let mut meter = Meter::new(decoder.probe().sample_rate_hz, channels);
+    let mut meter = Meter::new(decoder.probe().sample_rate_hz, channels).with_speakers(decoder.speakers());
     let mut block = Buffer::new(channels, BLOCK_FRAMES);
     loop {
         block.set_frames(BLOCK_FRAMES);

@@ -2,6 +2,7 @@
 
 use super::Measurement;
 use super::gating::{integrated_lufs, loudness_range_lu};
+use super::weights::weights;
 use super::windows::{Windows, hop_start};
 use crate::buffer::Buffer;
 use crate::kernels::k_weighting::KFilter;
@@ -30,7 +31,8 @@ pub struct Meter {
 
 impl Meter {
     /// A meter for 1 to 8 channels in the order of a WAV file, which is that of BS.1770 (L R C LFE Ls Rs); 4 are L R Ls
-    /// Rs, 5 lack the LFE, 7 are L R C LFE Cs Ls Rs, 8 are L R C LFE Lb Rb Ls Rs.
+    /// Rs, 5 lack the LFE, 7 are L R C LFE Cs Ls Rs, 8 are L R C LFE Lb Rb Ls Rs. Where the file says otherwise, see
+    /// [`Meter::with_speakers`].
     ///
     /// # Panics
     /// If there are no channels or more than 8.
@@ -46,7 +48,7 @@ impl Meter {
     /// If there are no channels or more than 8.
     #[must_use]
     pub fn loudness_only(sample_rate_hz: u32, channels: usize) -> Self {
-        let weights = weights(channels).to_vec();
+        let weights = weights(channels, 0);
         let filters = channels.div_ceil(LANES);
         Self {
             sample_rate_hz,
@@ -60,6 +62,13 @@ impl Meter {
             peak: 0.0,
             true_peaks: Vec::new(),
         }
+    }
+
+    /// The same meter for channels that belong where a channel mask of WAVE says, one bit a channel, in order. A mask of
+    /// another number of channels, such as 0, changes nothing.
+    #[must_use]
+    pub fn with_speakers(self, mask: u32) -> Self {
+        Self { weights: weights(self.weights.len(), mask), ..self }
     }
 
     /// Measures on.
@@ -125,24 +134,5 @@ impl Meter {
             true_peak_dbtp: level(true_peak),
             sample_peak_dbfs: level(f64::from(self.peak)),
         }
-    }
-}
-
-/// The weights of the channels, BS.1770-5 tables 3 and 4: 1.41 from 60° to 120° to the side, else 1; the LFE is left out.
-///
-/// # Panics
-/// If there are no channels or more than 8.
-fn weights(channels: usize) -> &'static [f64] {
-    const S: f64 = 1.41;
-    match channels {
-        1 => &[1.0],
-        2 => &[1.0, 1.0],
-        3 => &[1.0, 1.0, 1.0],
-        4 => &[1.0, 1.0, S, S],
-        5 => &[1.0, 1.0, 1.0, S, S],
-        6 => &[1.0, 1.0, 1.0, 0.0, S, S],
-        7 => &[1.0, 1.0, 1.0, 0.0, 1.0, S, S],
-        8 => &[1.0, 1.0, 1.0, 0.0, 1.0, 1.0, S, S],
-        _ => panic!("a meter has 1 to 8 channels, not {channels}"),
     }
 }

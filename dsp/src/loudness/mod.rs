@@ -2,6 +2,7 @@
 
 mod gating;
 mod meter;
+mod weights;
 mod windows;
 
 pub use meter::Meter;

@@ -160,6 +160,13 @@ impl Source {
         }
     }
 
+    fn speakers(&self) -> u32 {
+        match self {
+            Self::Wav(wav) => wav.speakers(),
+            Self::Stream(stream) => stream.speakers(),
+        }
+    }
+
     fn next_block(&mut self, out: &mut Vec<Vec<f32>>) -> Result<usize, Fault> {
         match self {
             Self::Wav(wav) => wav.next_block(out),
@@ -224,6 +231,12 @@ impl Decoder {
     #[must_use]
     pub fn probe(&self) -> &Probe {
         &self.probe
+    }
+
+    /// Where the channels belong: a bit of WAVE's channel mask for each, in order. 0 where the file does not say.
+    #[must_use]
+    pub fn speakers(&self) -> u32 {
+        self.source.speakers()
     }
 
     /// Decodes the next frames into `out`, as many as `out` has (`out.channel_count()` is the file's); fewer only at the

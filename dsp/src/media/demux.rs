@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use symphonia::core::audio::Channels;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{
     CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_VORBIS,
@@ -94,6 +95,8 @@ pub(super) struct StreamReader {
     codec: AudioCodecId,
     track_id: u32,
     probe: Probe,
+    /// Where the channels belong, by the bits of WAVE's channel mask; 0 says nothing.
+    speakers: u32,
     /// Decoded frames before the programme begins.
     delay_frames: u64,
     /// Decoded frames still to be dropped.
@@ -133,6 +136,11 @@ impl StreamReader {
             return Err(Fault::new("unsupported", "its header tells no sample rate or no channels"));
         };
         let channels = u32::try_from(layout.count()).unwrap_or(u32::MAX);
+        let speakers = match layout {
+            // Its bits are those of WAVE as far as those go.
+            Channels::Positioned(positions) => u32::try_from(positions.bits()).unwrap_or(0),
+            _ => 0,
+        };
         let codec = parameters.codec;
         let options = AudioDecoderOptions::default().gapless(false).verify(verified);
         let decoder =
@@ -149,6 +157,7 @@ impl StreamReader {
             codec,
             track_id,
             probe: Probe { frames, sample_rate_hz, channels, lossy },
+            speakers,
             delay_frames,
             skip_frames: delay_frames,
             expected_pts: (codec == CODEC_ID_FLAC && in_frames).then_some(0),
@@ -158,6 +167,11 @@ impl StreamReader {
 
     pub(super) fn probe(&self) -> &Probe {
         &self.probe
+    }
+
+    /// Where the channels belong, by the bits of WAVE's channel mask; 0 says nothing.
+    pub(super) fn speakers(&self) -> u32 {
+        self.speakers
     }
 
     /// Whether [`Self::seek`] may be used.

@@ -78,6 +78,8 @@ struct Layout {
     encoding: Encoding,
     channels: u16,
     sample_rate_hz: u32,
+    /// WAVEFORMATEXTENSIBLE's channel mask; 0 says nothing.
+    speakers: u32,
 }
 
 impl Layout {
@@ -96,17 +98,17 @@ impl Layout {
         };
         let (channels, bits) = (half(2)?, half(14)?);
         let sample_rate_hz = u32::from(half(4)?) | u32::from(half(6)?) << 16;
-        let tag = match half(0)? {
+        let (tag, speakers) = match half(0)? {
             // The sub-format is a GUID whose first two bytes are the tag proper.
-            EXTENSIBLE => half(24)?,
-            tag => tag,
+            EXTENSIBLE => (half(24)?, u32::from(half(20)?) | u32::from(half(22)?) << 16),
+            tag => (tag, 0),
         };
         let Some(encoding) = Encoding::of(tag, bits) else {
             let message =
                 format!("WAVE format tag {tag:#06x} with {bits} bits: expected PCM of 8, 16, 24 or 32 bits or float");
             return Err(Fault::new("unsupported", message));
         };
-        let layout = Self { encoding, channels, sample_rate_hz };
+        let layout = Self { encoding, channels, sample_rate_hz, speakers };
         if channels > 0 && usize::from(half(12)?) != layout.frame_bytes() {
             let message = format!(
                 "its frames have {} bytes: {channels} channels of {bits} bits need {}",
@@ -208,6 +210,11 @@ impl WavReader {
 
     pub(super) fn probe(&self) -> &Probe {
         &self.probe
+    }
+
+    /// The channel mask of the header; 0 says nothing.
+    pub(super) fn speakers(&self) -> u32 {
+        self.layout.speakers
     }
 
     /// Goes to a frame, at most the last one's end.

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-use mixdown_dsp::media::{Probe, probe, verify};
+use mixdown_dsp::media::{Decoder, Probe, probe, verify};
 use tempfile::TempDir;
 
-use crate::tools::{code, decode, ffmpeg_decode, floats, make_file, message, noise, tones};
+use crate::tools::{code, decode, ffmpeg, ffmpeg_decode, floats, make_file, message, noise, tones};
 
 struct Folder(TempDir);
 
@@ -220,7 +220,26 @@ fn a_wave_whose_length_a_pipe_left_open_ends_where_the_file_does() {
     let folder = Folder::new();
     let (path, samples) = (folder.file("a.wav"), noise(2 * 3_000));
     make_file(&path, &samples, 2, 48_000, &["-c:a", "pcm_s24le"]);
-    let piped = crate::tools::ffmpeg(&["-i", path.to_str().unwrap(), "-c:a", "pcm_s24le", "-f", "wav", "-"]);
+    let piped = ffmpeg(&["-i", path.to_str().unwrap(), "-c:a", "pcm_s24le", "-f", "wav", "-"]);
     std::fs::write(&path, piped).unwrap();
     assert!(decode(&path, 512).unwrap() == floats(&samples));
+}
+
+#[test]
+fn the_places_of_the_channels_are_those_the_file_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    for (layout, extension, mask) in [
+        ("5.1", "wav", 0x3F),
+        ("5.1(side)", "wav", 0x60F),
+        ("4.0", "wav", 0x107),
+        ("7.1", "wav", 0x63F),
+        ("stereo", "wav", 0),
+        ("5.1", "flac", 0x3F),
+        ("7.1", "flac", 0x63F),
+    ] {
+        let path = folder.path().join(format!("places.{extension}"));
+        let source = format!("anullsrc=cl={layout}:r=48000");
+        ffmpeg(&["-f", "lavfi", "-i", &source, "-t", "0.1", path.to_str().unwrap()]);
+        assert_eq!(Decoder::open(&path).unwrap().speakers(), mask, "{layout} in {extension}");
+    }
 }
