@@ -4,10 +4,11 @@ mod support;
 
 use support::{command, run};
 
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 22] = [
     &["render"],
     &["check"],
     &["schema"],
+    &["presets"],
     &["analyze"],
     &["serve"],
     &["coordinator"],

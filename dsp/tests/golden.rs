@@ -7,12 +7,12 @@
 mod support;
 
 use mixdown_dsp::nodes::Processor;
-use support::{Rig, moving_lanes, noise, variants};
+use support::{Rig, moving_lanes, noise, paths};
 
-/// BLAKE3 over what all variants of a processor make of noise, still and automated, mono and stereo.
+/// BLAKE3 over what a processor on all its paths makes of noise, still and automated, mono and stereo.
 fn digest(name: &str) -> String {
     let mut hasher = blake3::Hasher::new();
-    for (_, processor) in variants().into_iter().filter(|(_, processor)| processor.name() == name) {
+    for (_, processor) in paths().into_iter().filter(|(_, processor)| processor.name() == name) {
         for channels in [1, 2] {
             for lanes in [Vec::new(), moving_lanes(&processor, 20_000)] {
                 let mut rig = Rig::new(&processor, 48_000, channels, &lanes);

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod coordinator;
 mod jobs;
+mod presets;
 mod render;
 mod schema;
 mod serve;
@@ -24,6 +25,7 @@ pub enum Command {
     Render(render::Arguments),
     Check(check::Arguments),
     Schema(schema::Arguments),
+    Presets(presets::Arguments),
     Analyze(analyze::Arguments),
     Serve(serve::Arguments),
     Coordinator(coordinator::Arguments),
@@ -43,6 +45,7 @@ pub fn run(command: Command, output: Output) -> Result<(), CommandError> {
     match command {
         Command::Render(arguments) => render::run(&arguments, output),
         Command::Check(arguments) => check::run(&arguments, output),
+        Command::Presets(arguments) => presets::run(&arguments, output),
         Command::Schema(arguments) => schema::run(&arguments, output),
         Command::Analyze(arguments) => analyze::run(&arguments, output),
         Command::Serve(arguments) => block_on(serve::run(arguments, output)),

@@ -22,6 +22,7 @@ mod delay;
 mod eq;
 mod gain;
 mod limiter;
+mod presets;
 mod reverb;
 
 pub use compressor::{Compressor, Detection};
@@ -29,6 +30,7 @@ pub use delay::Delay;
 pub use eq::{Band, BandKind, Eq};
 pub use gain::Gain;
 pub use limiter::Limiter;
+pub use presets::Preset;
 pub use reverb::Reverb;
 
 use crate::node::{Node, ParameterLane, Parameters, Prepare};
@@ -39,7 +41,8 @@ fn range_fault(field: impl Into<String>, value: f64, min: f64, max: f64) -> Opti
     (!inside).then(|| (field.into(), format!("is {value}; expected {min} to {max}")))
 }
 
-/// Names every processor once: the enum, its names, its revisions and its dispatch all follow from this list.
+/// Names every processor once: the enum, its names, its revisions, its presets file and its dispatch all follow from
+/// this list.
 macro_rules! processors {
     ($($(#[$doc:meta])* $field:ident: $Type:ident, revision $revision:literal;)+) => {
         /// A processor with its parameters.
@@ -53,6 +56,12 @@ macro_rules! processors {
             /// Every processor's name in the session document, with the revision of its sound. A revision changes
             /// whenever the processor's golden digests change; it is part of every key that the processor enters.
             pub const REVISIONS: &'static [(&'static str, u32)] = &[$((stringify!($field), $revision)),+];
+
+            /// Every processor's name with the text of its presets file.
+            const PRESET_FILES: &'static [(&'static str, &'static str)] = &[$((
+                stringify!($field),
+                include_str!(concat!("../../presets/", stringify!($field), ".toml")),
+            )),+];
 
             /// The name in the session document.
             #[must_use]

@@ -1,7 +1,7 @@
 //! The session document: read, resolved, validated.
 //!
 //! ```text
-//! text ──parse──▶ Document (+ places) ──resolve──▶ Document with asset facts ──validate──▶ ValidSession
+//! text ──parse, presets──▶ Document (+ places) ──resolve──▶ Document with asset facts ──validate──▶ ValidSession
 //! ```
 
 mod asset_facts;
@@ -9,12 +9,13 @@ mod check;
 mod deliverable;
 pub mod document;
 pub mod fault;
+mod preset;
 mod read_json;
 mod read_toml;
 mod resolve;
 mod shape;
 mod source;
-mod suggest;
+pub mod suggest;
 pub mod time;
 mod tree;
 pub mod valid;
@@ -78,7 +79,7 @@ pub fn to_json(document: &Document) -> String {
 /// The JSON Schema (draft 2020-12) of the session document, as pretty JSON.
 #[must_use]
 pub fn schema() -> String {
-    let mut schema = schemars::schema_for!(Document).to_value();
+    let mut schema = shape::document_schema();
     shape::plain_descriptions(&mut schema);
     format!("{schema:#}\n")
 }
@@ -111,6 +112,7 @@ fn read(source: &Source<'_>, folder: Option<Folder<'_>>) -> Result<ValidSession,
     let mut tree = source.read().map_err(|faults| report(None, faults))?;
     let checked = check::check(&mut tree, &shape::SESSION, source);
     let mut faults = checked.faults;
+    preset::resolve(&mut tree);
     match serde_json::from_value::<Document>(tree.to_json()) {
         Ok(mut document) if !checked.cut => {
             let mut found = Vec::new();

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
+use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::document::Document;
+use super::preset;
 
 /// Index of a shape in [`Shapes`].
 pub(super) type ShapeId = usize;
@@ -67,7 +69,13 @@ pub(super) struct Field {
 }
 
 /// The shapes of a session document.
-pub(super) static SESSION: LazyLock<Shapes> = LazyLock::new(|| Shapes::of(schemars::schema_for!(Document).as_value()));
+pub(super) static SESSION: LazyLock<Shapes> = LazyLock::new(|| Shapes::of(&document_schema()));
+
+/// The JSON Schema of a session document, with the presets of each processor.
+pub(super) fn document_schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(preset::list_in_schema);
+    settings.into_generator().into_root_schema_for::<Document>().to_value()
+}
 
 impl Shapes {
     fn of(schema: &Value) -> Self {

@@ -7,7 +7,8 @@ const MAX_NAMED: usize = 12;
 const MAX_COMPARED: usize = 64;
 
 /// `; did you mean "Verb"?`, or nothing if no candidate is near.
-pub(super) fn did_you_mean<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn did_you_mean<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(found, candidates).map_or(String::new(), |candidate| format!("; did you mean {candidate:?}?"))
 }
 
@@ -28,7 +29,8 @@ pub(super) fn nearest<'a>(found: &str, candidates: impl IntoIterator<Item = &'a 
 }
 
 /// `one of "Verb", "Echo"`; `nothing` if there is none, since none would be right.
-pub(super) fn one_of<'a>(candidates: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn one_of<'a>(candidates: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = candidates.into_iter().collect();
     let quoted: Vec<String> = names.iter().take(MAX_NAMED).map(|name| format!("{name:?}")).collect();
     match (quoted.as_slice(), names.len()) {

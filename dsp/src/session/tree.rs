@@ -71,6 +71,50 @@ impl Tree {
     }
 }
 
+impl Tree {
+    /// A value of serde's, all of which stands at `span`.
+    pub fn from_json(json: &serde_json::Value, span: &Range<usize>) -> Self {
+        use serde_json::Value as Json;
+        let value = match json {
+            Json::Null => Value::Null,
+            Json::Bool(value) => Value::Bool(*value),
+            Json::Number(number) => match (number.as_i128(), number.as_f64()) {
+                (Some(integer), _) => Value::Integer(integer),
+                (None, float) => Value::Float(float.unwrap_or(f64::NAN)),
+            },
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Array(items) => Value::Array(items.iter().map(|item| Self::from_json(item, span)).collect()),
+            Json::Object(fields) => Value::Table(
+                fields
+                    .iter()
+                    .map(|(key, json)| Entry {
+                        key: key.clone(),
+                        key_span: span.clone(),
+                        tree: Self::from_json(json, span),
+                    })
+                    .collect(),
+            ),
+        };
+        Self { span: span.clone(), value }
+    }
+
+    /// The value of a field, if this is a table that has it.
+    pub fn field_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.value {
+            Value::Table(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.tree),
+            _ => None,
+        }
+    }
+
+    /// The items, if this is a list.
+    pub fn items_mut(&mut self) -> &mut [Self] {
+        match &mut self.value {
+            Value::Array(items) => items,
+            _ => &mut [],
+        }
+    }
+}
+
 impl Value {
     /// What it is, for a message: `a text`.
     pub fn kind(&self) -> &'static str {

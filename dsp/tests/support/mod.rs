@@ -4,7 +4,7 @@
 use mixdown_dsp::automation::{Curve, Knot, Lane};
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::node::{Block, Node, ParameterLane, ParameterSpec, Prepare};
-use mixdown_dsp::nodes::{Band, BandKind, Compressor, Delay, Detection, Eq, Gain, Limiter, Processor, Reverb};
+use mixdown_dsp::nodes::{Band, BandKind, Compressor, Delay, Detection, Eq, Gain, Limiter, Preset, Processor, Reverb};
 
 /// The longest block the tests use.
 pub const MAX_BLOCK_FRAMES: usize = 4096;
@@ -116,8 +116,14 @@ pub fn busy_eq() -> Eq {
     }
 }
 
-/// Every processor with its default parameters, and with those that reach its other paths.
+/// Every processor on all its paths, and with every preset.
 pub fn variants() -> Vec<(String, Processor)> {
+    let preset = |preset: &Preset| (format!("{} ({})", preset.processor.name(), preset.name), preset.processor.clone());
+    paths().into_iter().chain(Processor::presets().iter().map(preset)).collect()
+}
+
+/// Every processor with its default parameters, and with those that reach its other paths.
+pub fn paths() -> Vec<(String, Processor)> {
     let compressor = Compressor { threshold_db: -30.0, ratio: 8.0, ..Compressor::default() };
     let more = [
         ("louder and upside down", Processor::Gain(Gain { gain_db: 7.3, invert_polarity: true })),
