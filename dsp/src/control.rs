@@ -130,6 +130,13 @@ impl<S: Interpolate> Moving<S> {
         }
     }
 
+    /// The settings, if they have never moved.
+    #[must_use]
+    #[inline(always)]
+    pub fn still_settings(&self) -> Option<S> {
+        self.grid_frame.is_none().then_some(self.from)
+    }
+
     /// The settings at a frame of the cell last sought.
     #[inline(always)]
     pub fn at(&self, frame: i64) -> S {

@@ -3,7 +3,12 @@
 /// Levels and gains are binary logarithms of amplitude: 1 is a factor of 2, 6.02 dB.
 pub const LOG2_PER_DB: f64 = core::f64::consts::LOG2_10 / 20.0;
 
-/// A compressor's curve with a soft knee.
+/// What detectors take for silence: −600 dBFS, linear.
+pub const SILENCE: f64 = 1e-30;
+
+/// A compressor's curve with a soft knee. Levels come from [`math::quick_log2`](crate::math::quick_log2), gains go to
+/// [`math::quick_exp2`](crate::math::quick_exp2): `gain = quick_exp2(-curve.reduction(quick_log2(level)))`, with
+/// [`Ballistics`](super::ballistics::Ballistics) between. A level of 0 is to be replaced by [`SILENCE`].
 ///
 /// ```text
 /// reduction = 0                                   for 2(x − T) < −W
@@ -57,6 +62,45 @@ impl GainComputer {
     }
 }
 
+/// The curve of a downward expander: a compressor's turned about, with the range as its end.
+///
+/// ```text
+/// reduction = 0                                   for 2(x − T) > W
+///           = (R − 1)·(T + W/2 − x)² / 2W         for 2|x − T| ≤ W
+///           = (R − 1)·(T − x)                     below; nowhere more than the range
+/// Where x level, T threshold, W knee width, R ratio: output dB per input dB below the threshold.
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expansion {
+    /// Of the level upside down.
+    mirrored: GainComputer,
+    range: f64,
+}
+
+impl Expansion {
+    /// The curve for a threshold, knee width and range in dB and a ratio.
+    #[must_use]
+    pub fn new(threshold_db: f64, ratio: f64, knee_db: f64, range_db: f64) -> Self {
+        let mirrored = GainComputer::from_slope(-threshold_db * LOG2_PER_DB, knee_db * LOG2_PER_DB, ratio - 1.0);
+        Self { mirrored, range: range_db * LOG2_PER_DB }
+    }
+
+    /// By how much the gain falls at a level; never negative.
+    #[must_use]
+    #[inline(always)]
+    pub fn reduction(&self, level: f64) -> f64 {
+        self.mirrored.reduction(-level).min(self.range)
+    }
+
+    /// The curve at `t` (0 to 1) of the way from `self` to `to`, by threshold, knee, slope and range.
+    #[must_use]
+    #[inline(always)]
+    pub fn interpolated(&self, to: &Self, t: f64) -> Self {
+        let range = self.range + (to.range - self.range) * t;
+        Self { mirrored: self.mirrored.interpolated(&to.mirrored, t), range }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +128,20 @@ mod tests {
                 assert!((output - expected).abs() < 1e-9, "{level} dB: {output} instead of {expected}");
             }
         }
+    }
+
+    #[test]
+    fn an_expander_falls_by_its_ratio_below_the_threshold_and_no_further_than_its_range() {
+        let expander = Expansion::new(-40.0, 3.0, 0.0, 30.0);
+        for (level_db, expected) in
+            [(0.0, 0.0), (-40.0, 0.0), (-45.0, 10.0), (-50.0, 20.0), (-60.0, 30.0), (-600.0, 30.0)]
+        {
+            let reduction = expander.reduction(level_db * LOG2_PER_DB) / LOG2_PER_DB;
+            assert!((reduction - expected).abs() < 1e-9, "{level_db} dB: {reduction}");
+        }
+        // In the middle of the knee a quarter of what the straight lines have at its lower end.
+        let soft = Expansion::new(-40.0, 3.0, 8.0, 100.0);
+        assert!((soft.reduction(-40.0 * LOG2_PER_DB) / LOG2_PER_DB - 2.0).abs() < 1e-9);
+        assert!((soft.reduction(-44.0 * LOG2_PER_DB) / LOG2_PER_DB - 8.0).abs() < 1e-9);
     }
 }
