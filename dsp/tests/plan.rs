@@ -157,6 +157,20 @@ fn lengthening_one_track_keeps_the_other_stems() {
 }
 
 #[test]
+fn trim_fades_and_removal_of_dc_finish_that_file_alone_again() {
+    for (field, value) in [
+        ("trim", json!({})),
+        ("trim", json!({ "threshold_dbfs": -60.0 })),
+        ("fade_in", json!({ "length": "10ms" })),
+        ("fade_out", json!({ "length": "10ms", "curve": "linear" })),
+        ("remove_dc", json!(true)),
+    ] {
+        let rendered = rendered_after_edit(|document| document["deliverables"][1][field] = value);
+        assert_eq!(rendered, ["master \"instrumental.flac\""], "{field}");
+    }
+}
+
+#[test]
 fn renaming_tracks_renders_nothing() {
     let rendered = rendered_after_edit(|document| {
         document["tracks"][2]["name"] = json!("Lead");

@@ -1,10 +1,13 @@
-//! The streaming part of the finish: source → rate conversion → gain → limiter.
+//! The streaming part of the finish: source → rate conversion → trim and fades → gain → limiter.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
+use super::edges::{Edges, overlap};
 use super::{BLOCK_FRAMES, LOOKAHEAD_MS, RELEASE_MS};
 use crate::buffer::Buffer;
+use crate::graph::fade::ClipGain;
 use crate::kernels::limiter::LimiterKernel;
 use crate::kernels::resampler::Resampler;
 use crate::media::pcm::PcmReader;
@@ -52,6 +55,8 @@ pub(super) struct ChainSpec<'a> {
     pub source: &'a Path,
     /// Frames of the session; the source is cut or continued with silence to this.
     pub length_frames: u64,
+    /// What is kept of them.
+    pub edges: Edges,
     /// Rate of the output in Hz.
     pub sample_rate_hz: u32,
     /// Linear gain, and the ceiling of the limiter after it; `None` leaves the signal alone.
@@ -63,12 +68,19 @@ pub(super) struct ChainSpec<'a> {
 /// The chain at work: yields blocks until [`Chain::frames`] have come out.
 pub(super) struct Chain {
     reader: PcmReader,
-    source_left: u64,
+    /// Frames of the session read so far, and all of them.
+    source_read: u64,
+    source_frames: u64,
+    edges: Edges,
     resampler: Option<Resampler>,
     flushed: bool,
+    /// Frames that the converter has given.
+    converted_frames: u64,
+    /// Those that are kept.
+    kept: Range<u64>,
+    fades: ClipGain,
     mastering: Option<Mastering>,
     trim: f32,
-    frames: u64,
     emitted: u64,
     read: Buffer,
     converted: Buffer,
@@ -96,13 +108,22 @@ impl Chain {
             (from_hz != spec.sample_rate_hz).then(|| Resampler::new(from_hz, spec.sample_rate_hz, channels));
         let mastering =
             spec.mastering.map(|(gain, ceiling)| Mastering::new(gain, ceiling, spec.sample_rate_hz, channels));
+        let kept = spec.edges.kept_at(from_hz, spec.sample_rate_hz);
+        let scaled = |fade: Option<(u64, _)>| {
+            fade.map(|(frames, curve)| (Resampler::output_frames(from_hz, spec.sample_rate_hz, frames), curve))
+        };
+        let (fade_in, fade_out) = (scaled(spec.edges.fade_in), scaled(spec.edges.fade_out));
         Ok(Self {
-            source_left: spec.length_frames,
+            source_read: 0,
+            source_frames: spec.length_frames,
             resampler,
             flushed: false,
+            converted_frames: 0,
+            fades: ClipGain::fades(kept.end - kept.start, fade_in, fade_out),
+            kept,
+            edges: spec.edges,
             mastering,
             trim: spec.trim as f32,
-            frames: Resampler::output_frames(from_hz, spec.sample_rate_hz, spec.length_frames),
             emitted: 0,
             read: Buffer::new(channels, BLOCK_FRAMES),
             converted: Buffer::new(channels, 0),
@@ -112,7 +133,7 @@ impl Chain {
 
     /// Frames that come out in all.
     pub(super) fn frames(&self) -> u64 {
-        self.frames
+        self.kept.end - self.kept.start
     }
 
     /// Channels that come out.
@@ -127,13 +148,13 @@ impl Chain {
 
     /// Fills `out` with the next block, never empty, and returns its frames; `None` at the end.
     pub(super) fn next(&mut self, out: &mut Buffer) -> io::Result<Option<usize>> {
-        while self.emitted < self.frames {
+        while self.emitted < self.frames() {
             self.pull()?;
             let skipped = match &mut self.mastering {
                 None => 0,
                 Some(mastering) => mastering.process(&mut self.converted),
             };
-            let ready = (self.converted.frames() - skipped).min((self.frames - self.emitted) as usize);
+            let ready = (self.converted.frames() - skipped).min((self.frames() - self.emitted) as usize);
             if ready == 0 {
                 continue;
             }
@@ -149,33 +170,63 @@ impl Chain {
         Ok(None)
     }
 
-    /// Puts the next frames at the output rate into `converted`: from the source, then what the converter still holds,
-    /// then the silence that pushes the limiter's latency out.
+    /// Puts the next frames at the output rate into `converted`: what is kept of the source and of what the converter still
+    /// holds, then the silence that pushes the limiter's latency out.
     fn pull(&mut self) -> io::Result<()> {
-        if self.source_left > 0 {
-            let frames = self.source_left.min(BLOCK_FRAMES as u64);
-            self.source_left -= frames;
-            self.read.set_frames(frames as usize);
-            self.reader.read(&mut self.read)?;
-            match &mut self.resampler {
-                Some(resampler) => resampler.process(&self.read, &mut self.converted),
-                None => std::mem::swap(&mut self.read, &mut self.converted),
-            }
-            return Ok(());
-        }
-        if let Some(resampler) = self.resampler.as_mut().filter(|_| !self.flushed) {
-            resampler.flush(&mut self.converted);
-            self.flushed = true;
+        if self.converted_frames < self.kept.end && self.convert()? {
+            self.cut();
             return Ok(());
         }
         let drain = self.mastering.as_mut().map_or(0, |mastering| std::mem::take(&mut mastering.drain));
         if drain == 0 {
-            let short = format!("the chain ended after {} of {} frames", self.emitted, self.frames);
+            let short = format!("the chain ended after {} of {} frames", self.emitted, self.frames());
             return Err(io::Error::other(short));
         }
         self.converted.set_frames(drain);
         self.converted.clear();
         Ok(())
+    }
+
+    /// Reads on and converts; false when there is no more.
+    fn convert(&mut self) -> io::Result<bool> {
+        if self.source_read < self.source_frames {
+            let frames = (self.source_frames - self.source_read).min(BLOCK_FRAMES as u64);
+            self.read.set_frames(frames as usize);
+            self.reader.read(&mut self.read)?;
+            self.edges.take_dc(self.source_read, &mut self.read);
+            self.source_read += frames;
+            match &mut self.resampler {
+                Some(resampler) => resampler.process(&self.read, &mut self.converted),
+                None => std::mem::swap(&mut self.read, &mut self.converted),
+            }
+            return Ok(true);
+        }
+        let left = self.resampler.as_mut().filter(|_| !self.flushed);
+        let Some(resampler) = left else { return Ok(false) };
+        resampler.flush(&mut self.converted);
+        self.flushed = true;
+        Ok(true)
+    }
+
+    /// Leaves what is kept of the latest converted frames, faded.
+    fn cut(&mut self) {
+        let frames = self.converted.frames();
+        let inside = overlap(self.converted_frames, frames, &self.kept);
+        let first = (self.converted_frames + inside.start as u64).saturating_sub(self.kept.start);
+        self.converted_frames += frames as u64;
+        if inside.len() < frames {
+            for channel in self.converted.iter_mut() {
+                channel.copy_within(inside.clone(), 0);
+            }
+            self.converted.set_frames(inside.len());
+        }
+        if self.fades.constant_over(first, inside.len() as u64).is_none() {
+            for channel in self.converted.iter_mut() {
+                for (frame, sample) in (first..).zip(channel) {
+                    *sample = (f64::from(*sample) * self.fades.at(frame)) as f32;
+                }
+            }
+        }
     }
 }
 

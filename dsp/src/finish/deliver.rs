@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::chain::{Ceiling, Chain, ChainSpec};
 use super::delivered::{Delivered, Pass, bits};
-use super::report::{LoudnessReport, Report};
+use super::edges::Edges;
+use super::report::{EdgesReport, LoudnessReport, Report};
 use super::solve::Solution;
 use crate::buffer::Buffer;
 use crate::execute::ExecuteError;
-use crate::kernels::resampler::Resampler;
 use crate::media::{FileSpec, FileWriter};
 use crate::progress::Monitor;
 use crate::session::ValidSession;
@@ -41,7 +41,11 @@ pub fn deliver(
 ) -> Result<(PathBuf, serde_json::Value), ExecuteError> {
     let asked = &session.deliverables[deliverable];
     let path = work_dir.join(format!("master-{deliverable}"));
-    let finish = Finish { source, session, asked, path, monitor };
+    let edges = Edges::find(source, session.length_frames, asked).map_err(|source| ExecuteError::Io {
+        what: format!("cannot read the source of \"{}\"", asked.file_name),
+        source,
+    })?;
+    let finish = Finish { source, session, asked, edges, path, monitor };
     let (pass, loudness) = match solution {
         Some(solution) => finish.under_ceiling(solution)?,
         None => (finish.as_it_is()?, None),
@@ -55,6 +59,7 @@ struct Finish<'a> {
     source: &'a Path,
     session: &'a ValidSession,
     asked: &'a Deliverable,
+    edges: Edges,
     path: PathBuf,
     monitor: &'a dyn Monitor,
 }
@@ -80,8 +85,8 @@ impl Finish<'_> {
     fn under_ceiling(&self, solution: &Solution) -> Result<(Pass, Option<LoudnessReport>), ExecuteError> {
         let limit = gain_from_db(solution.ceiling_dbtp);
         let (from_hz, to_hz) = (self.session.sample_rate_hz, self.asked.sample_rate_hz);
-        let frames = Resampler::output_frames(from_hz, to_hz, self.session.length_frames);
-        let mut ceiling = Ceiling::new((limit - self.dither_peak()) * BELOW, frames);
+        let kept = self.edges.kept_at(from_hz, to_hz);
+        let mut ceiling = Ceiling::new((limit - self.dither_peak()) * BELOW, kept.end - kept.start);
         let gain = gain_from_db(solution.gain_db);
         let (mut corrections, mut trim) = (0, 1.0);
         loop {
@@ -139,6 +144,7 @@ impl Finish<'_> {
         let spec = ChainSpec {
             source: self.source,
             length_frames: self.session.length_frames,
+            edges: self.edges.clone(),
             sample_rate_hz,
             mastering,
             trim,
@@ -205,7 +211,22 @@ impl Finish<'_> {
             dither: if self.asked.depth == Depth::Float32 { Dither::None } else { self.asked.dither },
             measurement: pass.measurement,
             loudness,
+            edges: self.edges_report(),
         }
+    }
+
+    /// What was cut off and taken out; `None` where nothing of the kind was asked.
+    fn edges_report(&self) -> Option<EdgesReport> {
+        let Deliverable { trim, fade_in, fade_out, remove_dc, .. } = self.asked;
+        let asked = trim.is_some() || fade_in.is_some() || fade_out.is_some() || *remove_dc;
+        let ms = |frames: u64| frames as f64 * 1000.0 / f64::from(self.session.sample_rate_hz);
+        asked.then(|| EdgesReport {
+            trimmed_head_ms: ms(self.edges.kept.start),
+            trimmed_tail_ms: ms(self.session.length_frames - self.edges.kept.end),
+            fade_in_ms: ms(fade_in.map_or(0, |(frames, _)| frames)),
+            fade_out_ms: ms(fade_out.map_or(0, |(frames, _)| frames)),
+            dc_removed_dbfs: self.edges.dc.iter().map(|dc| (*dc != 0.0).then(|| db_from_gain(*dc))).collect(),
+        })
     }
 
     fn io(&self, what: &str, source: io::Error) -> ExecuteError {

@@ -1,13 +1,14 @@
 //! The finish: what turns a spooled mix or stem into a delivered file.
 //!
-//! In this order: rate conversion, gain, limiter, dither, encoding; and on what was written, verification by several
-//! true-peak readers. Where a reader sees an over, the ceiling is lowered around it and the file is made again; what is
+//! In this order: direct current, rate conversion, trim and fades, gain, limiter, dither, encoding; and on what was written,
+//! verification by several true-peak readers. Where a reader sees an over, the ceiling is lowered around it and the file is made again; what is
 //! left after [`deliver::MAX_ROUNDS`] is taken off the whole file. The gain is solved once, at the render rate, on the
 //! reference mix ([`solve()`]) and used for every file.
 
 mod chain;
 pub mod deliver;
 mod delivered;
+mod edges;
 pub mod report;
 pub mod solve;
 

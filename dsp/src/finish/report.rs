@@ -25,6 +25,24 @@ pub struct Report {
     pub measurement: Measurement,
     /// How the loudness was reached; `None` where no gain applies.
     pub loudness: Option<LoudnessReport>,
+    /// What was done at head and tail and to the direct current; `None` where nothing was asked.
+    #[serde(default)]
+    pub edges: Option<EdgesReport>,
+}
+
+/// What was cut off, faded and taken out of a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EdgesReport {
+    /// Silence cut off the head, in ms.
+    pub trimmed_head_ms: f64,
+    /// Silence cut off the tail, in ms.
+    pub trimmed_tail_ms: f64,
+    /// Length of the fade at the start, in ms; 0 without one.
+    pub fade_in_ms: f64,
+    /// Length of the fade at the end, in ms; 0 without one.
+    pub fade_out_ms: f64,
+    /// Per channel, the direct current taken out, in dBFS; `None` where it lay below −70 dBFS. Empty where it was not asked.
+    pub dc_removed_dbfs: Vec<Option<f64>>,
 }
 
 /// How a file came to its loudness.

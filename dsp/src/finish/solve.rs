@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::chain::{Ceiling, Chain, ChainSpec};
+use super::edges::Edges;
 use crate::buffer::Buffer;
 use crate::execute::ExecuteError;
 use crate::kernels::true_peak::TruePeakReader;
@@ -140,6 +141,7 @@ impl Mix<'_> {
         let spec = ChainSpec {
             source: self.path,
             length_frames: frames,
+            edges: Edges::whole(frames),
             sample_rate_hz,
             mastering: mastering.map(|(gain, ceiling)| (gain, Ceiling::new(ceiling, 0))),
             trim: 1.0,

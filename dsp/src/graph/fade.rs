@@ -1,11 +1,11 @@
-//! The gain of clips: their own, and their fades.
+//! The gain of clips and of delivered files: their own, and their fades.
 
 use crate::math;
 use crate::session::document::FadeCurve;
 use crate::session::valid::Clip;
 use crate::units::gain_from_db;
 
-/// The gain of a clip over its frames, which count from its start.
+/// The gain of a clip, or of a delivered file, over its frames, which count from its start.
 #[derive(Debug, Clone, Copy)]
 pub struct ClipGain {
     gain: f64,
@@ -18,13 +18,16 @@ impl ClipGain {
     /// The gain of `clip`.
     #[must_use]
     pub fn new(clip: &Clip) -> Self {
-        let fade = |fade: Option<(u64, FadeCurve)>| fade.filter(|(length, _)| *length > 0);
-        Self {
-            gain: gain_from_db(clip.gain_db),
-            length: clip.length_frames,
-            fade_in: fade(clip.fade_in),
-            fade_out: fade(clip.fade_out),
-        }
+        Self { gain: gain_from_db(clip.gain_db), ..Self::fades(clip.length_frames, clip.fade_in, clip.fade_out) }
+    }
+
+    /// Fades at both ends of `length` frames and no other gain; none lasts longer than the whole.
+    #[must_use]
+    pub fn fades(length: u64, fade_in: Option<(u64, FadeCurve)>, fade_out: Option<(u64, FadeCurve)>) -> Self {
+        let fade = |fade: Option<(u64, FadeCurve)>| {
+            fade.map(|(frames, curve)| (frames.min(length), curve)).filter(|(frames, _)| *frames > 0)
+        };
+        Self { gain: 1.0, length, fade_in: fade(fade_in), fade_out: fade(fade_out) }
     }
 
     /// The one gain of all of `frames` frames from `frame` on, if they lie outside both fades.

@@ -14,7 +14,7 @@ mod chain;
 mod clips;
 mod delay_line;
 mod error;
-mod fade;
+pub(crate) mod fade;
 mod junction;
 mod mixer;
 mod pan;

@@ -7,7 +7,7 @@ use crate::automation::{Curve, Lane};
 use crate::digest::Digest;
 use crate::nodes::Processor;
 use crate::session::ValidSession;
-use crate::session::document::{Depth, Dither, FadeCurve, Format, Metadata, Tap};
+use crate::session::document::{Depth, Dither, FadeCurve, Format, Metadata, Tap, Trim};
 use crate::session::valid::{self, Deliverable, KeySource, MixIndex, Output, Track};
 
 /// The side-chain keys of a chain, in its order.
@@ -213,6 +213,10 @@ pub(super) struct MasterRecipe<'a> {
     depth: Depth,
     sample_rate_hz: u32,
     dither: Dither,
+    trim: Option<&'a Trim>,
+    fade_in: Option<(u64, FadeCurve)>,
+    fade_out: Option<(u64, FadeCurve)>,
+    remove_dc: bool,
     seed: u64,
     metadata: &'a Metadata,
 }
@@ -236,6 +240,10 @@ impl<'a> MasterRecipe<'a> {
             depth: deliverable.depth,
             sample_rate_hz: deliverable.sample_rate_hz,
             dither: deliverable.dither,
+            trim: deliverable.trim.as_ref(),
+            fade_in: deliverable.fade_in,
+            fade_out: deliverable.fade_out,
+            remove_dc: deliverable.remove_dc,
             seed: session.seed,
             metadata: &session.metadata,
         }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::document::Fade;
+
 /// One file asked for: a mix or the print of a stem.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,39 @@ pub struct Deliverable {
     /// Dither, applied once when the depth is an integer.
     #[serde(default)]
     pub dither: Dither,
+    /// Cuts off silence at head and tail; by default nothing is cut off, and all files of a session line up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trim: Option<Trim>,
+    /// Fade at the start of the file, after the trim; its length counts at the session's rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fade_in: Option<Fade>,
+    /// Fade at the end of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fade_out: Option<Fade>,
+    /// Takes the mean of each channel out of it, where that lies above −70 dBFS.
+    #[serde(default)]
+    pub remove_dc: bool,
+}
+
+/// What counts as silence at head and tail, and how much of it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trim {
+    /// No sample of the silence is above this, in dBFS, −120 to −20.
+    #[schemars(range(min = -120.0, max = -20.0))]
+    pub threshold_dbfs: f64,
+    /// What is kept before the sound, in ms, 0 to 10000.
+    #[schemars(range(min = 0.0, max = 10_000.0))]
+    pub keep_head_ms: f64,
+    /// What is kept after the sound, in ms, 0 to 60000.
+    #[schemars(range(min = 0.0, max = 60_000.0))]
+    pub keep_tail_ms: f64,
+}
+
+impl Default for Trim {
+    fn default() -> Self {
+        Self { threshold_dbfs: -72.0, keep_head_ms: 20.0, keep_tail_ms: 500.0 }
+    }
 }
 
 /// Container and codec of a deliverable.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::asset_facts::AssetFacts;
-pub use super::deliverable::{Deliverable, Depth, Dither, Format};
+pub use super::deliverable::{Deliverable, Depth, Dither, Format, Trim};
 use super::time::Time;
 use crate::automation::Curve;
 use crate::nodes::Processor;
@@ -191,11 +191,11 @@ pub struct Clip {
     pub fade_out: Option<Fade>,
 }
 
-/// A fade of a clip.
+/// A fade of a clip or a deliverable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fade {
-    /// How long it lasts; no longer than the clip.
+    /// How long it lasts; no longer than what it fades.
     pub length: Time,
     /// Its course.
     #[serde(default)]

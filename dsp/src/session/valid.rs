@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+pub use super::document::Trim;
 use super::document::{AssetFacts, Depth, Dither, Document, FadeCurve, Format, LoudnessFrom, Metadata, Tap};
 use crate::automation::Lane;
 use crate::node::ParameterLane;
@@ -236,6 +237,14 @@ pub struct Deliverable {
     pub sample_rate_hz: u32,
     /// Dither, applied when the depth is an integer.
     pub dither: Dither,
+    /// Silence that is cut off.
+    pub trim: Option<Trim>,
+    /// Fade at the start: length in frames of the session, and course.
+    pub fade_in: Option<(u64, FadeCurve)>,
+    /// Fade at the end: length in frames of the session, and course.
+    pub fade_out: Option<(u64, FadeCurve)>,
+    /// Whether the mean of each channel is taken out.
+    pub remove_dc: bool,
 }
 
 impl ValidSession {

@@ -118,25 +118,27 @@ fn clip(
         let message = "the clip ends after more than 24 hours";
         report.push(format!("{pointer}/at"), "out_of_range", message, format!("an end within {max_frames} frames"));
     }
-    let fade_in = fade(&format!("{pointer}/fade_in"), clip.fade_in.as_ref(), length_frames, context, report);
-    let fade_out = fade(&format!("{pointer}/fade_out"), clip.fade_out.as_ref(), length_frames, context, report);
+    let fade_in = fade(&format!("{pointer}/fade_in"), clip.fade_in.as_ref(), ("clip", length_frames), context, report);
+    let fade_out =
+        fade(&format!("{pointer}/fade_out"), clip.fade_out.as_ref(), ("clip", length_frames), context, report);
     let asset = *context.assets.get(clip.file.as_str())?;
     Some(Clip { asset, at_frames, offset_frames, length_frames, gain_db: clip.gain_db, fade_in, fade_out })
 }
 
-fn fade(
+/// A fade of something with so many frames: length and course.
+pub(super) fn fade(
     pointer: &str,
     fade: Option<&document::Fade>,
-    clip_frames: u64,
+    (what, whole_frames): (&str, u64),
     context: &Context<'_>,
     report: &mut Report,
 ) -> Option<(u64, FadeCurve)> {
     let fade = fade?;
     let pointer = format!("{pointer}/length");
     let frames = context.frames(&fade.length, &pointer, report);
-    if frames > clip_frames {
-        let message = format!("the fade is {frames} frames long, longer than its clip");
-        report.push(pointer, "out_of_range", message, format!("at most the clip's {clip_frames} frames"));
+    if frames > whole_frames {
+        let message = format!("the fade is {frames} frames long, longer than its {what}");
+        report.push(pointer, "out_of_range", message, format!("at most the {what}'s {whole_frames} frames"));
     }
     (frames > 0).then_some((frames, fade.curve))
 }

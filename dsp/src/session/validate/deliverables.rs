@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::clips::fade;
 use super::mixes::find;
 use super::{Context, Report};
 use crate::session::document::{self, Depth, Format, SAMPLE_RATES_HZ};
@@ -11,8 +12,13 @@ const MAX_NAME_CHARS: usize = 200;
 /// With the extension, a name stays below the 255 bytes that common file systems allow.
 const MAX_NAME_BYTES: usize = 240;
 
-/// The files asked for.
-pub(super) fn deliverables(mixes: &[Mix], context: &Context<'_>, report: &mut Report) -> Vec<Deliverable> {
+/// The files asked for of a session of `length_frames`.
+pub(super) fn deliverables(
+    mixes: &[Mix],
+    length_frames: u64,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> Vec<Deliverable> {
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     let mut deliverables = Vec::new();
     for (index, document) in context.document.deliverables.iter().enumerate() {
@@ -32,6 +38,10 @@ pub(super) fn deliverables(mixes: &[Mix], context: &Context<'_>, report: &mut Re
             names.insert(file_name.to_lowercase(), index);
         }
         check_format(&pointer, document, report);
+        let mut fade = |name: &str, asked: &Option<document::Fade>| {
+            fade(&format!("{pointer}/{name}"), asked.as_ref(), ("file", length_frames), context, report)
+        };
+        let (fade_in, fade_out) = (fade("fade_in", &document.fade_in), fade("fade_out", &document.fade_out));
         if let Some(content) = content(&pointer, document, mixes, context, report) {
             deliverables.push(Deliverable {
                 file_name,
@@ -40,6 +50,10 @@ pub(super) fn deliverables(mixes: &[Mix], context: &Context<'_>, report: &mut Re
                 depth: document.depth,
                 sample_rate_hz: document.sample_rate_hz.unwrap_or(context.base.sample_rate_hz),
                 dither: document.dither,
+                trim: document.trim.clone(),
+                fade_in,
+                fade_out,
+                remove_dc: document.remove_dc,
             });
         }
     }

@@ -150,7 +150,7 @@ fn parts(document: &Document, unresolved: &BTreeSet<String>, report: &mut Report
     let length_frames = length::lengths(&mut tracks, &buses, &bus_order, &master, &context, report);
     let mixes = mixes::mixes(&context, report);
     let loudness = mixes::loudness(&mixes, &context, report);
-    let deliverables = deliverables::deliverables(&mixes, &context, report);
+    let deliverables = deliverables::deliverables(&mixes, length_frames, &context, report);
     metadata::check(&document.metadata, report);
     let facts =
         |name: &&str| document.assets.get(*name).map(|facts| Asset { name: (*name).to_owned(), facts: facts.clone() });
