@@ -130,9 +130,22 @@ fn a_lossy_asset_is_decoded_once_and_sounds_alike_fused_and_spread() {
     studio.learn("noise.mp3", &is);
     let clips = json!([{ "file": "noise.mp3" }, { "file": "noise.mp3", "at": 30_000, "offset": 777 }]);
     let session = studio.session(json!({ "tracks": [{ "name": "T", "clips": clips }] }));
-    let (fused, masters) = run(&studio, &session, Granularity::Fused, OPTIONS);
-    let (spread, spread_masters) = run(&studio, &session, Granularity::Spread, OPTIONS);
-    assert!(fused.contains_key(&Keys::of(&session).decoded[0].unwrap()));
+    sounds_alike(&studio, &session);
+    // The same file as the response of a bus, and nowhere else.
+    studio.asset("click.wav", &[vec![0.5; 10]]);
+    let room = json!([{ "name": "Room", "inserts": [{ "convolution": { "file": "noise.mp3" } }] }]);
+    let clips = json!([{ "file": "click.wav" }]);
+    let track = json!({ "name": "T", "clips": clips, "output": "Room" });
+    sounds_alike(&studio, &studio.session(json!({ "tracks": [track], "buses": room })));
+}
+
+/// Fused and spread, with the one lossy asset decoded on the way.
+fn sounds_alike(studio: &Studio, session: &ValidSession) {
+    let (fused, masters) = run(studio, session, Granularity::Fused, OPTIONS);
+    let (spread, spread_masters) = run(studio, session, Granularity::Spread, OPTIONS);
+    let keys = Keys::of(session);
+    let decoded = keys.decoded.iter().flatten().next().unwrap();
+    assert!(fused.contains_key(decoded));
     assert_eq!(masters, spread_masters);
     assert_eq!(fused, spread);
 }

@@ -403,6 +403,19 @@ fn ten_million_tracks_are_refused_with_the_limit() {
 }
 
 #[test]
+fn impulse_responses_are_mono_stereo_or_true_stereo_and_at_most_30_s() {
+    let room = |convolution: &str| format!("inserts = [{{ convolution = {convolution} }}]\n");
+    from_toml(&format!("{HEAD}{TRACK}{}{BUS}{DELIVERABLE}{ASSETS}", room("{ file = \"stereo.wav\" }"))).unwrap();
+    track(&room("«{}"), &["missing_field"]);
+    track(&room("{ file = «\"\" }"), &["missing_field"]);
+    track(&room("{ file = «\"none.wav\" }"), &["missing_asset"]);
+    track(&room("{ file = «\"six.wav\" }"), &["too_many_channels"]);
+    track(&room("{ file = «\"long.wav\" }"), &["out_of_range"]);
+    bus(&room("{ file = «\"long.wav\" }"), &["out_of_range"]);
+    track(&room("{ file = \"mono.wav\", predelay_ms = «501 }"), &["out_of_range"]);
+}
+
+#[test]
 fn a_session_file_that_cannot_be_read_is_a_fault() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(load(&folder.path().join("none.toml"), false).unwrap_err().0[0].code, "missing_file");

@@ -113,3 +113,31 @@ fn a_cover_that_is_not_there_is_a_fault() {
     let faults = load(&path, false).unwrap_err();
     assert_eq!((faults.0[0].code, faults.0[0].line, faults.0[0].column), ("missing_file", 14, 9), "{faults}");
 }
+
+#[test]
+fn impulse_responses_are_found_probed_and_refused_like_clips() {
+    let folder = tempfile::tempdir().unwrap();
+    write_wav(&folder.path().join("a.wav"), 1, 48_000, 480);
+    write_wav(&folder.path().join("room.wav"), 4, 96_000, 9600);
+    write_wav(&folder.path().join("three.wav"), 3, 48_000, 480);
+    std::fs::write(folder.path().join("damaged.wav"), "RIFF and nothing more").unwrap();
+    let path = write_session(folder.path(), &["a.wav"]);
+    let plain = std::fs::read_to_string(&path).unwrap();
+    let with = |file: &str| {
+        let room = format!("[[buses]]\nname = \"r\"\ninserts = [{{ convolution = {{ file = \"{file}\" }} }}]\n");
+        std::fs::write(&path, format!("{plain}{room}")).unwrap();
+        load(&path, true)
+    };
+    let session = with("room.wav").unwrap();
+    let names: Vec<_> = session.assets.iter().map(|asset| asset.name.as_str()).collect();
+    assert_eq!(names, ["a.wav", "room.wav"]);
+    assert_eq!(session.buses[0].inserts[0].asset, Some(1));
+    // The track does not go through the room: its tail does not count.
+    assert_eq!(session.length_frames, 480);
+    for (file, code) in [("three.wav", "too_many_channels"), ("gone.wav", "missing_file"), ("damaged.wav", "not_audio")]
+    {
+        let faults = with(file).unwrap_err();
+        assert_eq!(faults.0.len(), 1, "{faults}");
+        assert_eq!((faults.0[0].code, faults.0[0].pointer.as_str()), (code, "/buses/0/inserts/0/convolution/file"));
+    }
+}

@@ -74,9 +74,10 @@ impl Engine for Dsp {
 }
 
 fn needed_assets(session: &ValidSession, keys: &Keys, spec: &TaskSpec) -> Vec<NeededAsset> {
-    let clips = spec.render_stems.iter().flat_map(|track| &session.tracks[*track].clips);
+    let stems = spec.render_stems.iter().flat_map(|track| session.tracks[*track].assets());
+    let mixes = spec.mixes.iter().flat_map(|mix| session.mix_assets(*mix));
     // A lossy asset is read from its decoded artifact, unless this task is the one that decodes it.
-    let lossless = clips.map(|clip| clip.asset).filter(|asset| keys.decoded[*asset].is_none());
+    let lossless = stems.chain(mixes).filter(|asset| keys.decoded[*asset].is_none());
     let needed: BTreeSet<usize> = lossless.chain(spec.decode.iter().copied()).collect();
     let facts = needed.into_iter().map(|asset| &session.assets[asset].facts);
     // Two names may stand for the same bytes.

@@ -20,6 +20,7 @@ mod mixer;
 mod pan;
 mod parallel;
 mod render;
+mod responses;
 mod spool;
 mod stem;
 mod strip;

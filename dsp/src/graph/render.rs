@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::error::Error;
 use super::mixer::{Mixer, stems_of_mix};
 use super::parallel::in_parallel;
+use super::responses::with_responses;
 use super::spool::Spool;
 use super::stem::{Stem, keying_tracks};
 use crate::buffer::Buffer;
@@ -100,7 +101,7 @@ enum Job<'a> {
 
 impl Pass {
     fn new(request: &Request<'_>) -> Result<Self, Error> {
-        let session = request.session;
+        let session = &*with_responses(request)?;
         let (order, levels) = order_of_stems(request);
         let mut places = vec![None; session.tracks.len()];
         let mut stems: Vec<StemRun> = Vec::with_capacity(order.len());

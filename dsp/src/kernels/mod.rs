@@ -2,10 +2,12 @@
 
 pub mod ballistics;
 pub mod box_stack;
+pub mod convolver;
 pub mod delay_line;
 pub mod dither;
 pub mod eq_design;
 pub mod fdn;
+pub mod fft;
 pub mod gain_computer;
 pub mod gate_ballistics;
 pub mod interpolator;

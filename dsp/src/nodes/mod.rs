@@ -18,6 +18,7 @@ macro_rules! continuous {
 }
 
 mod compressor;
+mod convolution;
 mod delay;
 mod eq;
 mod gain;
@@ -26,6 +27,7 @@ mod presets;
 mod reverb;
 
 pub use compressor::{Compressor, Detection};
+pub use convolution::{Convolution, Impulse, MAX_RESPONSE_SECONDS, RESPONSE_CHANNELS};
 pub use delay::Delay;
 pub use eq::{Band, BandKind, Eq};
 pub use gain::Gain;
@@ -114,4 +116,28 @@ processors! {
     delay: Delay, revision 1;
     /// A reverb.
     reverb: Reverb, revision 1;
+    /// Convolution with an impulse response.
+    convolution: Convolution, revision 1;
+}
+
+impl Processor {
+    /// The file that the processor needs beside its parameters, as the document names it; it may be empty.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::Convolution(convolution) => Some(&convolution.file),
+            _ => None,
+        }
+    }
+
+    /// The processor without its file, which goes by its digest where it is told apart.
+    #[must_use]
+    pub fn without_file(&self) -> Self {
+        match self {
+            Self::Convolution(convolution) => {
+                Self::Convolution(Convolution { file: String::new(), impulse: Impulse::UNIT, ..convolution.clone() })
+            }
+            other => other.clone(),
+        }
+    }
 }

@@ -25,6 +25,8 @@ fn insert_ns(insert: &Insert) -> u64 {
         Processor::Limiter(_) => 120,
         Processor::Delay(_) => 12,
         Processor::Reverb(_) => 90,
+        // Two transforms a channel, and up to 32 parts of the response.
+        Processor::Convolution(_) => 300,
     }
 }
 

@@ -8,8 +8,9 @@ use super::recipe::format_stage;
 use super::spec::TaskSpec;
 use super::tasks::PlannedTask;
 use crate::graph::stems_of_mix;
+use crate::nodes::Processor;
 use crate::session::ValidSession;
-use crate::session::valid::{Content, Insert, MixIndex};
+use crate::session::valid::{AssetIndex, Content, Insert, MixIndex};
 
 /// What a spec makes, needs, costs and is called.
 pub(super) fn describe(session: &ValidSession, keys: &Keys, spec: TaskSpec) -> PlannedTask {
@@ -29,7 +30,7 @@ pub(super) fn describe(session: &ValidSession, keys: &Keys, spec: TaskSpec) -> P
         makes,
         after: Vec::new(),
         cost: spec_cost(session, &spec),
-        memory_bytes: memory_bytes(&spec),
+        memory_bytes: memory_bytes(session, &spec),
         revisions: needed_revisions(session, &spec),
         spec,
     }
@@ -41,10 +42,10 @@ fn needs(session: &ValidSession, keys: &Keys, spec: &TaskSpec) -> Vec<Key> {
     for track in &spec.render_stems {
         let track = &session.tracks[*track];
         needs.extend(key_tracks(track).filter(|key| !spec.render_stems.contains(key)).map(|key| keys.stems[key]));
-        let decoded = track.clips.iter().filter(|clip| !spec.decode.contains(&clip.asset));
-        needs.extend(decoded.filter_map(|clip| keys.decoded[clip.asset]));
+        needs.extend(decoded(keys, spec, track.assets()));
     }
     for mix in &spec.mixes {
+        needs.extend(decoded(keys, spec, session.mix_assets(*mix)));
         let stems = stems_of_mix(session, *mix).into_iter().filter(|track| !spec.render_stems.contains(track));
         needs.extend(stems.map(|track| keys.stems[track]));
     }
@@ -69,6 +70,15 @@ fn needs(session: &ValidSession, keys: &Keys, spec: &TaskSpec) -> Vec<Key> {
     needs.into_iter().collect()
 }
 
+/// The decoded PCM of those of `assets` that are lossy and that the task does not decode itself.
+fn decoded<'a>(
+    keys: &'a Keys,
+    spec: &'a TaskSpec,
+    assets: impl Iterator<Item = AssetIndex> + 'a,
+) -> impl Iterator<Item = Key> + 'a {
+    assets.filter(|asset| !spec.decode.contains(asset)).filter_map(|asset| keys.decoded[asset])
+}
+
 /// `stem "Vox"`, or numbers where there is more than one: `11 stems, 3 mixes, 6 masters`.
 fn display_name(session: &ValidSession, spec: &TaskSpec) -> String {
     let list = |one: &str, many: &str, names: Vec<&str>| match names.as_slice() {
@@ -90,10 +100,21 @@ fn display_name(session: &ValidSession, spec: &TaskSpec) -> String {
     if named.is_empty() { "loudness".to_owned() } else { named.join(", ") }
 }
 
-/// A generous guess: every open stem holds its blocks and its nodes' state.
-fn memory_bytes(spec: &TaskSpec) -> u64 {
+/// A generous guess: every open stem holds its blocks and its nodes' state, a convolution up to four paths of 32 bytes a
+/// frame and the history of two inputs; mixes share the paths.
+fn memory_bytes(session: &ValidSession, spec: &TaskSpec) -> u64 {
     const MIB: u64 = 1024 * 1024;
-    (64 + 4 * spec.render_stems.len() as u64 + 16 * spec.mixes.len() as u64) * MIB
+    let of_mixes = spec.mixes.iter().flat_map(|mix| session.mix_inserts(*mix));
+    let inserts = spec.render_stems.iter().flat_map(|track| &session.tracks[*track].inserts).chain(of_mixes);
+    let convolutions: u64 = inserts
+        .map(|insert| match &insert.processor {
+            Processor::Convolution(convolution) => {
+                (4 + 2) * 32 * convolution.response_frames(session.sample_rate_hz) as u64
+            }
+            _ => 0,
+        })
+        .sum();
+    (64 + 4 * spec.render_stems.len() as u64 + 16 * spec.mixes.len() as u64) * MIB + convolutions
 }
 
 fn needed_revisions(session: &ValidSession, spec: &TaskSpec) -> BTreeMap<String, u32> {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::recipe::{self, MasterRecipe, MixRecipe, SolutionRecipe, StemRecipe};
+use super::recipe::{self, Heard, MasterRecipe, MixRecipe, SolutionRecipe, StemRecipe};
 use crate::digest::Digest;
 use crate::nodes::Processor;
 use crate::session::ValidSession;
@@ -71,9 +71,10 @@ impl Keys {
             .iter()
             .map(|asset| asset.facts.lossy.then(|| digest_of(&("decode", stage("decode"), asset.facts.digest))))
             .collect();
-        let stems = stem_keys(session, &decoded);
+        let heard = Heard { session, decoded: &decoded };
+        let stems = stem_keys(&heard);
         let mixes: Vec<Key> =
-            (0..session.mixes.len()).map(|mix| digest_of(&MixRecipe::of(session, mix, &stems))).collect();
+            (0..session.mixes.len()).map(|mix| digest_of(&MixRecipe::of(&heard, mix, &stems))).collect();
         let solutions: Vec<Option<Key>> = (0..session.mixes.len())
             .map(|mix| {
                 let on = solved_on(session, mix)?;
@@ -112,10 +113,11 @@ fn digest_of(recipe: &impl Serialize) -> Key {
 }
 
 /// The stems' keys. A stem keyed by another track's stem contains that stem's key; validation has excluded cycles.
-fn stem_keys(session: &ValidSession, decoded: &[Option<Key>]) -> Vec<Key> {
+fn stem_keys(heard: &Heard<'_>) -> Vec<Key> {
+    let session = heard.session;
     let mut keys: Vec<Option<Key>> = vec![None; session.tracks.len()];
     for track in stem_order(session) {
-        let key = digest_of(&StemRecipe::of(session, &session.tracks[track], decoded, &keys));
+        let key = digest_of(&StemRecipe::of(heard, &session.tracks[track], &keys));
         keys[track] = Some(key);
     }
     keys.into_iter().map(|key| key.expect("because stem_order names every track")).collect()

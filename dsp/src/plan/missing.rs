@@ -75,6 +75,9 @@ impl Missing {
         for track in stems_of_mix(session, mix) {
             self.need_stem(session, keys, present, track);
         }
+        for asset in session.mix_assets(mix) {
+            self.need_asset(session, keys, present, asset);
+        }
     }
 
     fn need_stem(&mut self, session: &ValidSession, keys: &Keys, present: &dyn Fn(&Key) -> bool, track: TrackIndex) {
@@ -86,11 +89,16 @@ impl Missing {
         for key in key_tracks(&session.tracks[track]) {
             self.need_stem(session, keys, present, key);
         }
-        for clip in &session.tracks[track].clips {
-            let Some(key) = keys.decoded[clip.asset] else { continue };
-            if !self.found(&key, present, || format!("decode \"{}\"", session.assets[clip.asset].name)) {
-                self.decode.insert(clip.asset);
-            }
+        for asset in session.tracks[track].assets() {
+            self.need_asset(session, keys, present, asset);
+        }
+    }
+
+    /// A lossy asset is needed as PCM.
+    fn need_asset(&mut self, session: &ValidSession, keys: &Keys, present: &dyn Fn(&Key) -> bool, asset: AssetIndex) {
+        let Some(key) = keys.decoded[asset] else { return };
+        if !self.found(&key, present, || format!("decode \"{}\"", session.assets[asset].name)) {
+            self.decode.insert(asset);
         }
     }
 

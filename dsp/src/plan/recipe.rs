@@ -8,11 +8,25 @@ use crate::digest::Digest;
 use crate::nodes::Processor;
 use crate::session::ValidSession;
 use crate::session::document::{Depth, Dither, FadeCurve, Format, Metadata, Tap, Trim};
-use crate::session::valid::{self, Deliverable, KeySource, MixIndex, Output, Track};
+use crate::session::valid::{self, AssetIndex, Deliverable, KeySource, MixIndex, Output, Track};
 
 /// The side-chain keys of a chain, in its order.
 pub(super) fn key_sources(inserts: &[valid::Insert]) -> impl Iterator<Item = KeySource> + '_ {
     inserts.iter().filter_map(|insert| insert.sidechain)
+}
+
+/// What assets sound like: the bytes of lossless ones, the decoded PCM of lossy ones.
+pub(super) struct Heard<'a> {
+    /// The session.
+    pub session: &'a ValidSession,
+    /// Per asset, the key of its decoded PCM.
+    pub decoded: &'a [Option<Key>],
+}
+
+impl Heard<'_> {
+    fn digest(&self, asset: AssetIndex) -> Digest {
+        self.decoded[asset].map_or(self.session.assets[asset].facts.digest, |key| key.0)
+    }
 }
 
 #[derive(Serialize)]
@@ -31,18 +45,21 @@ enum KeyRecipe {
 }
 
 #[derive(Serialize)]
-struct InsertRecipe<'a> {
-    processor: &'a Processor,
+struct InsertRecipe {
+    processor: Processor,
     revision: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asset: Option<Digest>,
     lanes: Vec<(usize, LaneRecipe)>,
     key: Option<KeyRecipe>,
 }
 
-impl<'a> InsertRecipe<'a> {
-    fn chain(inserts: &'a [valid::Insert], stem: impl Fn(usize) -> Key) -> Vec<Self> {
-        let recipe = |insert: &'a valid::Insert| Self {
-            processor: &insert.processor,
+impl InsertRecipe {
+    fn chain(inserts: &[valid::Insert], heard: &Heard<'_>, stem: impl Fn(usize) -> Key) -> Vec<Self> {
+        let recipe = |insert: &valid::Insert| Self {
+            processor: insert.processor.without_file(),
             revision: insert.processor.revision(),
+            asset: insert.asset.map(|asset| heard.digest(asset)),
             lanes: insert.lanes.iter().map(|lane| (lane.parameter, LaneRecipe::from(&lane.lane))).collect(),
             key: insert.sidechain.map(|source| match source {
                 KeySource::Track(track) => KeyRecipe::Stem(stem(track)),
@@ -67,23 +84,24 @@ struct ClipRecipe {
 
 /// What a stem is made of.
 #[derive(Serialize)]
-pub(super) struct StemRecipe<'a> {
+pub(super) struct StemRecipe {
     stage: (&'static str, u32),
     sample_rate_hz: u32,
     channels: usize,
     stem_channels: usize,
     frames: u64,
     clips: Vec<ClipRecipe>,
-    inserts: Vec<InsertRecipe<'a>>,
+    inserts: Vec<InsertRecipe>,
 }
 
-impl<'a> StemRecipe<'a> {
+impl StemRecipe {
     /// The recipe of a track's stem; the stems that key it must have their keys already.
-    pub(super) fn of(session: &ValidSession, track: &'a Track, decoded: &[Option<Key>], stems: &[Option<Key>]) -> Self {
+    pub(super) fn of(heard: &Heard<'_>, track: &Track, stems: &[Option<Key>]) -> Self {
+        let session = heard.session;
         let clip = |clip: &valid::Clip| {
             let facts = &session.assets[clip.asset].facts;
             ClipRecipe {
-                asset: decoded[clip.asset].map_or(facts.digest, |key| key.0),
+                asset: heard.digest(clip.asset),
                 asset_rate_hz: facts.sample_rate_hz,
                 at: clip.at_frames,
                 offset: clip.offset_frames,
@@ -100,7 +118,7 @@ impl<'a> StemRecipe<'a> {
             stem_channels: track.stem_channels,
             frames: track.stem_frames,
             clips: track.clips.iter().map(clip).collect(),
-            inserts: InsertRecipe::chain(&track.inserts, |key| {
+            inserts: InsertRecipe::chain(&track.inserts, heard, |key| {
                 stems[key].expect("because stems are taken in the order of their side-chains")
             }),
         }
@@ -134,36 +152,37 @@ impl StripRecipe {
 }
 
 #[derive(Serialize)]
-struct BusRecipe<'a> {
-    inserts: Vec<InsertRecipe<'a>>,
+struct BusRecipe {
+    inserts: Vec<InsertRecipe>,
     /// `None` while the bus is muted: it may still key others.
     strip: Option<StripRecipe>,
 }
 
 /// What a mix is made of.
 #[derive(Serialize)]
-pub(super) struct MixRecipe<'a> {
+pub(super) struct MixRecipe {
     stage: (&'static str, u32),
     sample_rate_hz: u32,
     frames: u64,
     pan_law_db: f64,
     tracks: Vec<(Key, StripRecipe)>,
-    buses: Vec<BusRecipe<'a>>,
-    master: Option<(Vec<InsertRecipe<'a>>, LaneRecipe)>,
+    buses: Vec<BusRecipe>,
+    master: Option<(Vec<InsertRecipe>, LaneRecipe)>,
 }
 
-impl<'a> MixRecipe<'a> {
+impl MixRecipe {
     /// The recipe of a mix.
-    pub(super) fn of(session: &'a ValidSession, mix: MixIndex, stems: &[Key]) -> Self {
+    pub(super) fn of(heard: &Heard<'_>, mix: MixIndex, stems: &[Key]) -> Self {
+        let session = heard.session;
         let version = &session.mixes[mix];
         let tracks = session.tracks.iter().enumerate().filter(|(index, _)| version.track_sounds[*index]);
         let stem = |track: usize| stems[track];
-        let bus = |(index, bus): (usize, &'a valid::Bus)| BusRecipe {
-            inserts: InsertRecipe::chain(&bus.inserts, stem),
+        let bus = |(index, bus): (usize, &valid::Bus)| BusRecipe {
+            inserts: InsertRecipe::chain(&bus.inserts, heard, stem),
             strip: version.bus_sounds[index].then(|| StripRecipe::of(&bus.strip, version.bus_offset_db[index])),
         };
         let master =
-            || (InsertRecipe::chain(&session.master.inserts, stem), LaneRecipe::from(&session.master.fader_db));
+            || (InsertRecipe::chain(&session.master.inserts, heard, stem), LaneRecipe::from(&session.master.fader_db));
         Self {
             stage: ("mix", stage("mix")),
             sample_rate_hz: session.sample_rate_hz,

@@ -9,6 +9,7 @@ mod check;
 mod deliverable;
 pub mod document;
 pub mod fault;
+mod files;
 mod preset;
 mod read_json;
 mod read_toml;

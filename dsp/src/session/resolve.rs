@@ -1,4 +1,4 @@
-//! Finds the files that clips play, names them by their digest and reads what they are.
+//! Finds the files that clips play and processors need, names them by their digest and reads what they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -8,28 +8,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::document::{AssetFacts, Document};
 use super::fault::Fault;
+use super::files::files;
 use crate::digest::Digest;
 use crate::media::{self, MediaError, Probe};
 
 /// No more files than this are read side by side: beyond, disks are slower.
 const MAX_READERS: usize = 8;
 
-/// Fills `document.assets` from the files that clips name, found from `folder`; each distinct file is read once. Returns
-/// the names of files of which no facts could be had, each with a fault at the first clip that plays it.
+/// Fills `document.assets` from the files that it names, found from `folder`; each distinct file is read once. Returns
+/// the names of files of which no facts could be had, each with a fault where it is named first.
 pub(super) fn resolve(
     document: &mut Document,
     folder: &Path,
     thorough: bool,
     faults: &mut Vec<Fault>,
 ) -> BTreeSet<String> {
-    let mut places: BTreeMap<&str, String> = BTreeMap::new();
-    for (track_index, track) in document.tracks.iter().enumerate() {
-        for (index, clip) in track.clips.iter().enumerate() {
-            let place = || format!("/tracks/{track_index}/clips/{index}/file");
-            places.entry(&clip.file).or_insert_with(place);
-        }
-    }
-    let places: Vec<(&str, String)> = places.into_iter().collect();
+    let places: Vec<(&str, String)> = files(document).into_iter().collect();
     let names: Vec<&str> = places.iter().map(|(name, _)| *name).collect();
     let mut assets = BTreeMap::new();
     let mut unresolved = BTreeSet::new();

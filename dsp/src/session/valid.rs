@@ -147,6 +147,8 @@ pub struct Insert {
     pub name: String,
     /// The processor.
     pub processor: Processor,
+    /// The file that it needs, if it needs one.
+    pub asset: Option<AssetIndex>,
     /// Whose sound drives the detector.
     pub sidechain: Option<KeySource>,
     /// The courses of its automated parameters.
@@ -247,7 +249,25 @@ pub struct Deliverable {
     pub remove_dc: bool,
 }
 
+impl Track {
+    /// The input files that the stem is made of: of its clips, then of its inserts; a file may come more than once.
+    pub fn assets(&self) -> impl Iterator<Item = AssetIndex> + '_ {
+        self.clips.iter().map(|clip| clip.asset).chain(self.inserts.iter().filter_map(|insert| insert.asset))
+    }
+}
+
 impl ValidSession {
+    /// The inserts that a mix runs beside those of its stems: of all buses, then of the master if it goes through it.
+    pub fn mix_inserts(&self, mix: MixIndex) -> impl Iterator<Item = &Insert> {
+        let master: &[Insert] = if self.mixes[mix].master_chain { &self.master.inserts } else { &[] };
+        self.buses.iter().flat_map(|bus| &bus.inserts).chain(master)
+    }
+
+    /// The input files that the inserts of [`Self::mix_inserts`] need.
+    pub fn mix_assets(&self, mix: MixIndex) -> impl Iterator<Item = AssetIndex> {
+        self.mix_inserts(mix).filter_map(|insert| insert.asset)
+    }
+
     /// The asset facts by name, as a document carries them.
     #[must_use]
     pub fn asset_facts(&self) -> BTreeMap<String, AssetFacts> {

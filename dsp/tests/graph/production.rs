@@ -29,6 +29,12 @@ pub fn production() -> (Studio, Value) {
     studio.asset("bass.wav", &[burst(2, 12_000), burst(3, 12_000)]);
     studio.asset("vox.wav", &[burst(4, 14_000)]);
     studio.asset("keys.wav", &[noise(5, 8000, 0.3), noise(6, 8000, 0.3)]);
+    let decaying = |seed: u64| {
+        let mut audio = noise(seed, 6000, 0.3);
+        audio.iter_mut().enumerate().for_each(|(frame, sample)| *sample *= 1.0 - frame as f32 / 6000.0);
+        audio
+    };
+    studio.asset("room.wav", &[decaying(7), decaying(8), decaying(9), decaying(10)]);
     let lane = |parameter: &str, from: f64, to: f64| {
         json!({ "parameter": parameter, "points": [
             { "at": 1003, "value": from }, { "at": 7001, "value": to, "curve": "hold" }, { "at": 9500, "value": from },
@@ -51,7 +57,7 @@ pub fn production() -> (Studio, Value) {
               "pan": 0.2, "invert_polarity": true, "automation": [lane("pan", -0.7, 0.9), lane("inserts.duck.ratio", 2.0, 9.0)] },
             { "name": "Vox", "clips": [{ "file": "vox.wav", "at": 777 }],
               "inserts": [{ "sidechain": "Bass", "compressor": { "threshold_db": -20.0, "detection": "rms" } },
-                          { "gain": { "gain_db": 2.5 } }],
+                          { "gain": { "gain_db": 2.5 } }, { "convolution": { "file": "room.wav", "mix": 0.2, "length_s": 0.05 } }],
               "sends": [{ "to": "Hall", "gain_db": -6.0, "tap": "pre_fader" }, { "to": "Echo", "gain_db": -9.0 }],
               "automation": [lane("fader_db", -20.0, 2.0), lane("pan", -1.0, 1.0), lane("sends.Echo.gain_db", -120.0, 0.0)] },
             { "name": "Keys", "channels": 2, "clips": [{ "file": "keys.wav", "at": 3000 }],
@@ -60,11 +66,13 @@ pub fn production() -> (Studio, Value) {
         ],
         "buses": [
             { "name": "Hall", "inserts": [{ "reverb": { "decay_s": 0.5 } },
+                { "name": "room", "convolution": { "file": "room.wav", "predelay_ms": 5.0, "mix": 0.3 } },
                 { "sidechain": "Vox", "compressor": { "threshold_db": -40.0 } }], "output": "Returns" },
             { "name": "Echo", "inserts": [{ "delay": { "time_ms": 90.0 } }], "sends": [{ "to": "Hall", "gain_db": -10.0 }],
               "output": "Returns" },
             { "name": "Returns", "fader_db": -4.0, "automation": [lane("fader_db", -9.0, -3.0)] },
-            { "name": "Drums", "inserts": [{ "compressor": { "lookahead_ms": 0.3, "mix": 0.5 } }], "pan": -0.1 },
+            { "name": "Drums", "inserts": [{ "compressor": { "lookahead_ms": 0.3, "mix": 0.5 } }, { "convolution": { "file": "room.wav", "mix": 0.1 } }],
+              "pan": -0.1 },
         ],
         "master": {
             "inserts": [{ "sidechain": "Drums", "compressor": { "threshold_db": -15.0 } }, { "eq": { "bands": [bell] } }],

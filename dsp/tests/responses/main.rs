@@ -1,9 +1,13 @@
 //! What the processors do to sound, measured from outside and held against closed forms.
 
+#[path = "../signals/mod.rs"]
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;
 
 mod compressor;
+mod convolution;
 mod delay;
 mod eq;
 mod gain;

@@ -4,7 +4,9 @@
 use mixdown_dsp::automation::{Curve, Knot, Lane};
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::node::{Block, Node, ParameterLane, ParameterSpec, Prepare};
-use mixdown_dsp::nodes::{Band, BandKind, Compressor, Delay, Detection, Eq, Gain, Limiter, Preset, Processor, Reverb};
+use mixdown_dsp::nodes::{
+    Band, BandKind, Compressor, Convolution, Delay, Detection, Eq, Gain, Limiter, Preset, Processor, Reverb,
+};
 
 /// The longest block the tests use.
 pub const MAX_BLOCK_FRAMES: usize = 4096;
@@ -116,6 +118,18 @@ pub fn busy_eq() -> Eq {
     }
 }
 
+/// A convolution with decaying noise of so many channels.
+pub fn room(convolution: Convolution, channels: usize, frames: usize) -> Processor {
+    let mut audio = Buffer::new(channels, frames);
+    for (channel, samples) in audio.iter_mut().zip(noise(channels, frames, 0.3)) {
+        for (index, (to, sample)) in channel.iter_mut().zip(samples).enumerate() {
+            let left = 1.0 - index as f32 / frames as f32;
+            *to = sample * left * left * left;
+        }
+    }
+    Processor::Convolution(convolution.loaded(audio, 1.0))
+}
+
 /// Every processor on all its paths, and with every preset.
 pub fn variants() -> Vec<(String, Processor)> {
     let preset = |preset: &Preset| (format!("{} ({})", preset.processor.name(), preset.name), preset.processor.clone());
@@ -148,6 +162,14 @@ pub fn paths() -> Vec<(String, Processor)> {
             Processor::Delay(Delay { time_ms: 1.0, feedback: 0.95, ping_pong: true, mix: 0.4, ..Delay::default() }),
         ),
         ("short, dry", Processor::Delay(Delay { time_ms: 7.7, feedback: 0.0, mix: 0.2, ..Delay::default() })),
+        (
+            "true stereo",
+            room(Convolution { predelay_ms: 3.0, width: 0.7, mix: 0.6, ..Convolution::default() }, 4, 5000),
+        ),
+        (
+            "stereo, cut",
+            room(Convolution { start_ms: 5.0, length_s: 0.02, normalize: false, ..Convolution::default() }, 2, 2000),
+        ),
         ("driven", Processor::Limiter(Limiter { drive_db: 12.0, lookahead_ms: 1.5, ..Limiter::default() })),
         (
             "small room",

@@ -1,5 +1,6 @@
 //! Chains of inserts: names, channels, parameters, side-chains.
 
+use super::files::processor_file;
 use super::names::{Named, check_name};
 use super::{Context, Report};
 use crate::node::ParameterLane;
@@ -51,11 +52,13 @@ pub(super) fn chain(
             report.push(format!("{pointer}/name"), "duplicate_name", message, "a name of its own in the chain");
         }
         check_parameters(&pointer, &insert.processor, context, report);
+        let mut processor = insert.processor.clone();
+        let asset = processor_file(&pointer, &mut processor, context, report);
         let sidechain = sidechain(&pointer, insert, owner, context, report);
         if !insert.bypass {
-            chain.channels_out = insert.processor.parameters().channels_out(chain.channels_out);
+            chain.channels_out = processor.parameters().channels_out(chain.channels_out);
         }
-        chain.inserts.push(Insert { name, processor: insert.processor.clone(), sidechain, lanes: Vec::new() });
+        chain.inserts.push(Insert { name, processor, asset, sidechain, lanes: Vec::new() });
         chain.bypassed.push(insert.bypass);
     }
     chain

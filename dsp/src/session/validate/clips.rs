@@ -1,27 +1,16 @@
 //! Tracks' clips: what plays when, within its file.
 
-use std::collections::BTreeSet;
-
+use super::files::{check_file_name, unknown_file};
 use super::{Context, Report};
 use crate::kernels::resampler::Resampler;
-use crate::session::document::{self, AssetFacts, Document, FadeCurve};
-use crate::session::suggest::did_you_mean;
+use crate::session::document::{self, AssetFacts, FadeCurve};
 use crate::session::time::MAX_SESSION_SECONDS;
 use crate::session::valid::Clip;
-
-/// The longest path that common systems take.
-const MAX_FILE_NAME_BYTES: usize = 4096;
 
 /// A track's clips, and the channels that they make.
 pub(super) struct Clips {
     pub clips: Vec<Clip>,
     pub channels: usize,
-}
-
-/// The files that clips play, each once, by name.
-pub(super) fn assets(document: &Document) -> Vec<&str> {
-    let files = document.tracks.iter().flat_map(|track| &track.clips).map(|clip| clip.file.as_str());
-    files.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The clips of the track at `pointer`.
@@ -35,23 +24,14 @@ pub(super) fn clips(pointer: &str, track: &document::Track, context: &Context<'_
         let pointer = format!("{pointer}/clips/{index}");
         match facts {
             Some(facts) => {
-                check_file_name(&pointer, &clip.file, report);
+                check_file_name(&format!("{pointer}/file"), &clip.file, report);
                 check_channels(&pointer, clip, facts, channels, report);
                 clips.extend(self::clip(&pointer, clip, facts, context, report));
             }
-            None => unknown_file(&pointer, clip, context, report),
+            None => unknown_file(&format!("{pointer}/file"), &clip.file, context, report),
         }
     }
     Clips { clips, channels: channels as usize }
-}
-
-/// Names reach the cache and the logs of other machines.
-fn check_file_name(pointer: &str, file: &str, report: &mut Report) {
-    if file.is_empty() || file.len() > MAX_FILE_NAME_BYTES || file.chars().any(char::is_control) {
-        let message = format!("the file name has {} bytes, or control characters", file.len());
-        let expected = format!("1 to {MAX_FILE_NAME_BYTES} bytes of UTF-8 without control characters");
-        report.push(format!("{pointer}/file"), "bad_file_name", message, expected);
-    }
 }
 
 fn check_channels(pointer: &str, clip: &document::Clip, facts: &AssetFacts, channels: u32, report: &mut Report) {
@@ -73,15 +53,6 @@ fn check_channels(pointer: &str, clip: &document::Clip, facts: &AssetFacts, chan
             "a mono file, or `channels = 2` on the track",
         );
     }
-}
-
-fn unknown_file(pointer: &str, clip: &document::Clip, context: &Context<'_>, report: &mut Report) {
-    if context.unresolved.contains(&clip.file) {
-        return;
-    }
-    let known = context.document.assets.keys().map(String::as_str);
-    let message = format!("nothing is known of the file {:?}{}", clip.file, did_you_mean(&clip.file, known));
-    report.push(format!("{pointer}/file"), "missing_asset", message, "its facts under `assets`");
 }
 
 fn clip(

@@ -5,6 +5,7 @@ mod chain;
 mod clips;
 mod cycle;
 mod deliverables;
+mod files;
 mod length;
 mod metadata;
 mod mixes;
@@ -66,7 +67,7 @@ impl Context<'_> {
     }
 }
 
-/// Makes a session of a document whose structure is sound. Clips of the files in `unresolved`, of which no facts could
+/// Makes a session of a document whose structure is sound. Uses of the files in `unresolved`, of which no facts could
 /// be had, are passed over: that fault has been told.
 ///
 /// # Errors
@@ -109,7 +110,7 @@ struct Parts {
 }
 
 fn parts(document: &Document, unresolved: &BTreeSet<String>, report: &mut Report) -> Parts {
-    let assets = clips::assets(document);
+    let assets: Vec<&str> = super::files::files(document).into_keys().collect();
     let context = Context {
         document,
         base: TimeBase { sample_rate_hz: document.sample_rate_hz.max(1), tempo_bpm: document.tempo_bpm },
