@@ -9,6 +9,8 @@
 //! errors · report                               what failed, with code, cause, place, remedy
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod client;
 mod commands;
 mod deliverables;
@@ -32,6 +34,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use mixdown_dsp::simd;
 
 use crate::commands::Command;
 use crate::errors::{CommandError, Exit};
@@ -52,6 +55,10 @@ struct Cli {
     /// Print results and errors as JSON on stdout, for programs.
     #[arg(long, global = true)]
     json: bool,
+    /// Vector instructions to render with, baseline or avx2: another speed, the same bytes. Default: the widest this
+    /// machine has.
+    #[arg(long, global = true, env = "MIXDOWN_SIMD", value_name = "LEVEL", hide_short_help = true)]
+    simd: Option<simd::Level>,
     #[command(subcommand)]
     command: Command,
 }
@@ -65,6 +72,10 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let output = Output { json: cli.json, records: false };
+    if let Some(level) = cli.simd.filter(|level| !level.force()) {
+        let error = CommandError::new(Exit::BadInput, "usage", format!("this machine lacks {level} instructions"));
+        return fail(&error, output);
+    }
     // Nothing of the command's state is looked at after a panic.
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| commands::run(cli.command, output)));
     match ran {

@@ -10,6 +10,8 @@
 //! private_postgres           a PostgreSQL of our own, for farms that have none
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod blobs;
 pub mod database;
 pub mod private_postgres;

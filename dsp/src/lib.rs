@@ -10,7 +10,7 @@
 //! session                document, validate, digest
 //! nodes    loudness   media
 //! kernels                slices in, slices out
-//! node · control · automation · buffer · units · math · digest
+//! node · control · automation · buffer · units · math · simd · digest
 //! ```
 
 pub mod automation;
@@ -29,4 +29,5 @@ pub mod nodes;
 pub mod plan;
 pub mod progress;
 pub mod session;
+pub mod simd;
 pub mod units;

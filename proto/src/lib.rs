@@ -1,6 +1,8 @@
 //! The wire between clients, coordinators and workers: what is generated from `proto/mixdown/v1/*.proto`, and where things
 //! lie in the store that both sides read and write.
 
+#![forbid(unsafe_code)]
+
 pub mod layout;
 
 /// Version 1 of the protocol.

@@ -15,6 +15,8 @@
 //!
 //! A process may run several workers, each with a cache folder of its own.
 
+#![forbid(unsafe_code)]
+
 pub mod backoff;
 pub mod blobs;
 pub mod cache;

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::kaiser::{kaiser, sinc};
 use crate::math;
+use crate::simd::{self, Kernel};
 
 /// The 4-phase filter of order 48 printed in BS.1770-5, Annex 2, phases 0 and 1. Phases 3 and 2 are their mirror images.
 const ANNEX_2: [[f64; 12]; 2] = [
@@ -140,6 +141,11 @@ impl Interpolator {
     /// The greatest magnitude that any phase reads in the interval of `window`, `2·reach` samples.
     #[must_use]
     pub fn peak(&self, window: &[f32]) -> f32 {
+        simd::run(Peak { bank: self, window })
+    }
+
+    #[inline(always)]
+    fn peak_of_all(&self, window: &[f32]) -> f32 {
         match self.phases {
             0..=4 => self.peak_of::<4, 8>(window),
             5..=8 => self.peak_of::<8, 4>(window),
@@ -149,6 +155,7 @@ impl Interpolator {
     }
 
     /// The first `USED` phases. Few phases take `STRANDS` interleaved sums each, or every addition would wait for the last.
+    #[inline(always)]
     fn peak_of<const USED: usize, const STRANDS: usize>(&self, window: &[f32]) -> f32 {
         let mut strands = [[0.0_f32; USED]; STRANDS];
         for (taps, samples) in self.by_tap.chunks(STRANDS).zip(window.chunks(STRANDS)) {
@@ -177,24 +184,56 @@ impl Interpolator {
     }
 }
 
+/// [`Interpolator::peak`].
+struct Peak<'a> {
+    bank: &'a Interpolator,
+    window: &'a [f32],
+}
+
+impl Kernel for Peak<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run(self) -> f32 {
+        self.bank.peak_of_all(self.window)
+    }
+}
+
 /// Weighs the window of `samples` that starts at each place with `taps`; each value depends on its own window alone,
 /// to the bit, whatever is computed beside it.
 pub fn convolve(taps: &[f32], samples: &[f32], out: &mut [f32]) {
-    const GROUP: usize = 16;
-    let mut groups = out.chunks_exact_mut(GROUP);
-    let mut start = 0;
-    for group in &mut groups {
-        let mut sums = [0.0_f32; GROUP];
-        for (tap, x) in taps.iter().zip(samples[start..].windows(GROUP)) {
-            for (sum, x) in sums.iter_mut().zip(x) {
-                *sum += tap * x;
+    simd::run(Convolve { taps, samples, out });
+}
+
+/// [`convolve`].
+struct Convolve<'a> {
+    taps: &'a [f32],
+    samples: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Convolve<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        const GROUP: usize = 16;
+        let Self { taps, samples, out } = self;
+        let mut groups = out.chunks_exact_mut(GROUP);
+        let mut start = 0;
+        for group in &mut groups {
+            let mut sums = [0.0_f32; GROUP];
+            for (tap, x) in taps.iter().zip(samples[start..].windows(GROUP)) {
+                for (sum, x) in sums.iter_mut().zip(x) {
+                    *sum += tap * x;
+                }
             }
+            group.copy_from_slice(&sums);
+            start += GROUP;
         }
-        group.copy_from_slice(&sums);
-        start += GROUP;
-    }
-    for (value, window) in groups.into_remainder().iter_mut().zip(samples[start..].windows(taps.len())) {
-        *value = taps.iter().zip(window).fold(0.0, |sum, (tap, x)| sum + tap * x);
+        for (value, window) in groups.into_remainder().iter_mut().zip(samples[start..].windows(taps.len())) {
+            *value = taps.iter().zip(window).fold(0.0, |sum, (tap, x)| sum + tap * x);
+        }
     }
 }
 

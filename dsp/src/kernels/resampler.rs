@@ -18,11 +18,14 @@
 //! *Reference*: Kaiser, "Nonrecursive digital filter design using the I0-sinh window function", ISCAS 1974; Crochiere &
 //! Rabiner, "Multirate Digital Signal Processing", 1983, ch. 2.
 
+use core::array;
+use core::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kaiser::bessel_i0;
 use crate::buffer::Buffer;
 use crate::math;
+use crate::simd::{self, Kernel};
 
 /// Shape of the Kaiser window; gives a stop band of about 186 dB.
 const BETA: f64 = 19.5;
@@ -118,7 +121,7 @@ impl Table {
             -(t + 1.0) * t * (t - 2.0) / 2.0,
             (t + 1.0) * t * (t - 1.0) / 6.0,
         ];
-        let rows: [&[f64]; 4] = std::array::from_fn(|index| &self.taps[(cell + index) * self.width..][..self.width]);
+        let rows: [&[f64]; 4] = array::from_fn(|index| &self.taps[(cell + index) * self.width..][..self.width]);
         scratch.clear();
         scratch.extend((0..self.width).map(|index| {
             weights[0] * rows[0][index]
@@ -138,6 +141,7 @@ fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
 }
 
 /// Σ taps·input for `N` inputs at once, in eight lanes combined in one fixed order.
+#[inline(always)]
 fn dots<const N: usize>(taps: &[f64], inputs: [&[f64]; N]) -> [f64; N] {
     let taps = taps.as_chunks::<LANES>().0;
     // Cut to one length, so that the loop needs no check of bounds.
@@ -145,11 +149,11 @@ fn dots<const N: usize>(taps: &[f64], inputs: [&[f64]; N]) -> [f64; N] {
     let mut lanes = [[0.0_f64; LANES]; N];
     for (chunk, taps) in taps.iter().enumerate() {
         for (lanes, input) in lanes.iter_mut().zip(&inputs) {
-            for lane in 0..LANES {
-                lanes[lane] += taps[lane] * input[chunk][lane];
-            }
+            *lanes = array::from_fn(|lane| lanes[lane] + taps[lane] * input[chunk][lane]);
         }
     }
+    // Lanes that are seen to be added next would be paired across the inputs, which takes twice the time.
+    let lanes = black_box(lanes);
     lanes.map(|l| ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7])))
 }
 
@@ -265,34 +269,91 @@ impl Resampler {
     /// Computes the next `count` frames and forgets the input that no later frame needs.
     fn convert(&mut self, table: &Table, count: usize, out: &mut Buffer) {
         out.set_frames(count);
-        let (whole, rest) = (table.down / table.up, table.down % table.up);
-        let (mut at, mut phase) = (0_usize, self.phase);
-        let stereo = self.history.len() == 2;
-        for frame in 0..count {
-            let taps = table.row(phase, &mut self.row);
-            let end = at + table.width;
-            if stereo {
-                let [left, right] = dots(taps, [&self.history[0][at..end], &self.history[1][at..end]]);
-                out.channel_mut(0)[frame] = left as f32;
-                out.channel_mut(1)[frame] = right as f32;
-            } else {
-                for (channel, history) in self.history.iter().enumerate() {
-                    let [sum] = dots(taps, [&history[at..end]]);
-                    out.channel_mut(channel)[frame] = sum as f32;
+        let from = Place { at: 0, phase: self.phase };
+        let mut end = from;
+        let mut outputs = out.iter_mut();
+        let mut output = || outputs.next().expect("because the number of channels was compared");
+        for histories in self.history.chunks(2) {
+            let row = &mut self.row;
+            end = match histories {
+                [left, right] => {
+                    let (inputs, outputs) = ([&**left, right], [output(), output()]);
+                    simd::run(Convert::<2, 4> { table, from, inputs, outputs, row })
                 }
-            }
-            at += whole as usize;
-            phase += rest;
-            if phase >= table.up {
-                phase -= table.up;
-                at += 1;
-            }
+                histories => {
+                    simd::run(Convert::<1, 2> { table, from, inputs: [&*histories[0]], outputs: [output()], row })
+                }
+            };
         }
-        self.phase = phase;
+        self.phase = end.phase;
         self.output_end += count as u64;
         for history in &mut self.history {
-            history.drain(..at);
+            history.drain(..end.at);
         }
+    }
+}
+
+/// Where the taps of an output frame begin in the history, and the phase of its row.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    at: usize,
+    phase: u64,
+}
+
+/// The conversion of `C` channels side by side; `T` is twice that.
+struct Convert<'a, const C: usize, const T: usize> {
+    table: &'a Table,
+    from: Place,
+    inputs: [&'a [f64]; C],
+    outputs: [&'a mut [f32]; C],
+    row: &'a mut Vec<f64>,
+}
+
+impl<const C: usize, const T: usize> Kernel for Convert<'_, C, T> {
+    type Output = Place;
+
+    #[inline(always)]
+    fn run(mut self) -> Place {
+        let (table, inputs, width) = (self.table, self.inputs, self.table.width);
+        let (whole, rest) = ((table.down / table.up) as usize, table.down % table.up);
+        let count = self.outputs[0].len();
+        // Frames a number of periods apart have the same taps: those of the first half are computed together with those
+        // of the second, each with the bits it would have alone.
+        let periods = count as u64 / 2 / table.up;
+        let (apart, ahead) = ((periods * table.up) as usize, (periods * table.down) as usize);
+        let mut place = self.from;
+        let mut frame = 0;
+        while frame < count {
+            if frame == apart {
+                (frame, place.at) = (2 * apart, place.at + ahead);
+                if frame == count {
+                    break;
+                }
+            }
+            let taps = table.row(place.phase, self.row);
+            if frame < apart {
+                let windows: [&[f64]; T] = array::from_fn(|index| {
+                    let start = place.at + if index < C { 0 } else { ahead };
+                    &inputs[index % C][start..start + width]
+                });
+                for (index, sum) in dots(taps, windows).into_iter().enumerate() {
+                    self.outputs[index % C][frame + if index < C { 0 } else { apart }] = sum as f32;
+                }
+            } else {
+                let sums = dots(taps, inputs.map(|input| &input[place.at..place.at + width]));
+                for (output, sum) in self.outputs.iter_mut().zip(sums) {
+                    output[frame] = sum as f32;
+                }
+            }
+            place.at += whole;
+            place.phase += rest;
+            if place.phase >= table.up {
+                place.phase -= table.up;
+                place.at += 1;
+            }
+            frame += 1;
+        }
+        place
     }
 }
 
