@@ -3,6 +3,7 @@
 pub mod ballistics;
 pub mod box_stack;
 pub mod convolver;
+pub mod crossover;
 pub mod delay_line;
 pub mod dither;
 pub mod eq_design;

@@ -23,6 +23,7 @@ mod delay;
 mod eq;
 mod gain;
 mod limiter;
+mod mono_below;
 mod presets;
 mod reverb;
 
@@ -32,15 +33,23 @@ pub use delay::Delay;
 pub use eq::{Band, BandKind, Eq};
 pub use gain::Gain;
 pub use limiter::Limiter;
+pub use mono_below::MonoBelow;
 pub use presets::Preset;
 pub use reverb::Reverb;
 
+use crate::kernels::crossover::Slope;
 use crate::node::{Node, ParameterLane, Parameters, Prepare};
 
 /// The fault of a value outside `min` to `max`, for parameters that have no [`crate::node::ParameterSpec`].
 fn range_fault(field: impl Into<String>, value: f64, min: f64, max: f64) -> Option<(String, String)> {
     let inside = (min..=max).contains(&value);
     (!inside).then(|| (field.into(), format!("is {value}; expected {min} to {max}")))
+}
+
+/// The fault of a crossover that is not to be had.
+fn slope_fault(field: impl Into<String>, db_per_octave: u32) -> Option<(String, String)> {
+    let expected = Slope::EXPECTED;
+    Slope::of(db_per_octave).is_none().then(|| (field.into(), format!("is {db_per_octave}; expected {expected}")))
 }
 
 /// Names every processor once: the enum, its names, its revisions, its presets file and its dispatch all follow from
@@ -112,6 +121,8 @@ processors! {
     compressor: Compressor, revision 1;
     /// A true-peak limiter.
     limiter: Limiter, revision 1;
+    /// Mono below a frequency.
+    mono_below: MonoBelow, revision 1;
     /// A delay.
     delay: Delay, revision 1;
     /// A reverb.

@@ -23,6 +23,7 @@ fn insert_ns(insert: &Insert) -> u64 {
         Processor::Eq(eq) => 6 * eq.bands.len() as u64,
         Processor::Compressor(_) => 25,
         Processor::Limiter(_) => 120,
+        Processor::MonoBelow(_) => 10,
         Processor::Delay(_) => 12,
         Processor::Reverb(_) => 90,
         // Two transforms a channel, and up to 32 parts of the response.

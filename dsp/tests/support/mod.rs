@@ -5,7 +5,7 @@ use mixdown_dsp::automation::{Curve, Knot, Lane};
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::node::{Block, Node, ParameterLane, ParameterSpec, Prepare};
 use mixdown_dsp::nodes::{
-    Band, BandKind, Compressor, Convolution, Delay, Detection, Eq, Gain, Limiter, Preset, Processor, Reverb,
+    Band, BandKind, Compressor, Convolution, Delay, Detection, Eq, Gain, Limiter, MonoBelow, Preset, Processor, Reverb,
 };
 
 /// The longest block the tests use.
@@ -171,6 +171,8 @@ pub fn paths() -> Vec<(String, Processor)> {
             room(Convolution { start_ms: 5.0, length_s: 0.02, normalize: false, ..Convolution::default() }, 2, 2000),
         ),
         ("driven", Processor::Limiter(Limiter { drive_db: 12.0, lookahead_ms: 1.5, ..Limiter::default() })),
+        ("steep", Processor::MonoBelow(MonoBelow { frequency_hz: 300.0, slope_db_per_octave: 48 })),
+        ("gentle", Processor::MonoBelow(MonoBelow { frequency_hz: 80.0, slope_db_per_octave: 12 })),
         (
             "small room",
             Processor::Reverb(Reverb {
