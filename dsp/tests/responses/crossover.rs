@@ -1,12 +1,13 @@
 //! The crossover kernel against the analogue Linkwitz–Riley filters on the bilinear scale, and against ffmpeg's.
 
 use core::f64::consts::PI;
-use std::process::{Command, Stdio};
 
 use mixdown_dsp::kernels::crossover::{Corner, Crossover, Slope};
 use mixdown_dsp::kernels::lanes::Lanes;
 use mixdown_dsp::math;
 
+use super::support::impulse;
+use super::tools::{filter, read_f32};
 use super::{audible_hz, db, spectrum};
 
 const RATES_HZ: [f64; 6] = [44_100.0, 48_000.0, 88_200.0, 96_000.0, 176_400.0, 192_000.0];
@@ -163,15 +164,15 @@ fn a_moving_corner_leaves_the_sum_level() {
 
 #[test]
 fn two_bands_are_those_of_ffmpeg() {
+    let folder = tempfile::tempdir().expect("because there is a folder for temporary files");
     let (rate_hz, frames) = (48_000.0, 1 << 14);
     for (slope, order) in [(Slope::Db12, "2nd"), (Slope::Db24, "4th"), (Slope::Db48, "8th")] {
         let (ours, _) = responses(slope, &[1000.0], rate_hz, frames);
-        let mut impulse = vec![0u8; 8 * frames];
-        impulse[..8].copy_from_slice(&1.0f64.to_le_bytes());
-        for (index, pad) in ["l", "h"].iter().enumerate() {
-            let other = if *pad == "l" { "h" } else { "l" };
-            let graph = format!("[0]acrossover=split=1000:order={order}:precision=double[l][h];[{other}]anullsink");
-            let theirs = ffmpeg(&impulse, &graph, pad);
+        for (index, (pad, other)) in [("l", "h"), ("h", "l")].into_iter().enumerate() {
+            let split = format!("acrossover=split=1000:order={order}:precision=double[l][h]");
+            let graph = format!("[0]{split};[{other}]anullsink;[{pad}]anull");
+            let theirs = filter(folder.path(), &[&impulse(1, frames)], &graph);
+            let theirs = read_f32(&theirs, 1).remove(0);
             for hz in audible_hz(30) {
                 let (ours, theirs) = (spectrum(&ours[index], hz, rate_hz), spectrum(&theirs, hz, rate_hz));
                 let error = (abs(ours) - abs(theirs)).abs();
@@ -179,28 +180,4 @@ fn two_bands_are_those_of_ffmpeg() {
             }
         }
     }
-}
-
-/// What the output `pad` of a filter graph of ffmpeg makes of mono 64-bit floats at 48 kHz.
-fn ffmpeg(input: &[u8], graph: &str, pad: &str) -> Vec<f64> {
-    use std::io::Write;
-    let format = ["-f", "f64le", "-ar", "48000", "-ac", "1"];
-    let mut child = Command::new("ffmpeg")
-        .args(["-v", "error"])
-        .args(format)
-        .args(["-i", "-", "-filter_complex", graph, "-map", &format!("[{pad}]")])
-        .args(format)
-        .arg("-")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("because `make test` installs ffmpeg");
-    let mut stdin = child.stdin.take().expect("because it is piped");
-    let input = input.to_vec();
-    // Written beside reading, for neither pipe holds a whole signal.
-    let writer = std::thread::spawn(move || stdin.write_all(&input));
-    let output = child.wait_with_output().expect("because ffmpeg was started");
-    writer.join().expect("because writing does not panic").expect("because ffmpeg reads to the end");
-    assert!(output.status.success());
-    output.stdout.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().expect("because 8 bytes"))).collect()
 }
