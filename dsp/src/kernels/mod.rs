@@ -7,6 +7,8 @@ pub mod crossover;
 pub mod delay_line;
 pub mod dither;
 pub mod eq_design;
+pub mod eq_fit;
+mod eq_search;
 pub mod fdn;
 pub mod fft;
 pub mod gain_computer;

@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn rounding_stays_200_db_down_at_20_hz_q_10_and_192_khz() {
-        let section = Section::refined(&Prototype::bell(12.0, 10.0), 20.0 / 192_000.0);
+        let section = Section::closed_form(&Prototype::bell(12.0, 10.0), 20.0 / 192_000.0);
         let coefficients = [Coefficients::from(&section)];
         let mut noise = 1u64;
         let mut next = || {
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn sections_in_one_loop_equal_sections_one_after_another() {
-        let section = |hz: f64| Coefficients::from(&Section::refined(&Prototype::bell(6.0, 1.0), hz / 48_000.0));
+        let section = |hz: f64| Coefficients::from(&Section::closed_form(&Prototype::bell(6.0, 1.0), hz / 48_000.0));
         let coefficients = [section(100.0), section(1000.0), section(10_000.0)];
         let mut together: Vec<Lanes<2>> = (0..500).map(|n| Lanes([f64::from(n % 7), f64::from(n % 11)])).collect();
         let mut apart = together.clone();

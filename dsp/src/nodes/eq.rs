@@ -11,7 +11,7 @@ use running::EqNode;
 
 use super::range_fault;
 use crate::control::moving_lanes;
-use crate::kernels::eq_design::Section;
+use crate::kernels::eq_fit::Fitted;
 use crate::kernels::prototype::Prototype;
 use crate::kernels::svf::Coefficients;
 use crate::node::{LN_120_DB, Node, ParameterLane, ParameterSpec, Parameters, Prepare};
@@ -45,7 +45,7 @@ pub struct Band {
     #[serde(default = "Band::default_q")]
     #[schemars(range(min = 0.1, max = 40.0))]
     pub q: f64,
-    /// Slope of a pass filter in dB per octave: 6, 12, 18, 24, 30, 36, 42 or 48 (Butterworth).
+    /// Slope of a pass filter in dB per octave: 6 to 96 in steps of 6 (Butterworth).
     #[serde(default = "Band::default_slope")]
     pub slope_db_per_octave: u32,
 }
@@ -102,14 +102,13 @@ impl Band {
         self.kind.knobs().contains(&Knob::Gain) && self.gain_db == 0.0
     }
 
-    /// The digital sections of the band as `design` makes them; none if it is neutral.
-    fn sections(&self, sample_rate_hz: f64, design: fn(&Prototype, f64) -> Section) -> Vec<Coefficients> {
+    /// The digital sections of the band; none if it is neutral.
+    fn sections(&self, sample_rate_hz: f64) -> Vec<Coefficients> {
         if self.is_neutral() {
             return Vec::new();
         }
-        let section =
-            |prototype: Prototype| Coefficients::from(&design(&prototype, self.frequency_hz / sample_rate_hz));
-        self.prototypes().map(section).collect()
+        let fitted = |prototype: Prototype| Fitted::of(&prototype, self.frequency_hz / sample_rate_hz);
+        self.prototypes().flat_map(|prototype| fitted(prototype).sections().to_vec()).map(|s| (&s).into()).collect()
     }
 
     /// Poles of a pass filter.
@@ -206,8 +205,8 @@ impl Parameters for Eq {
                 let (name, min, max) = knob.spec();
                 faults.extend(range_fault(field(name), *knob.of(&mut band.clone()), min, max));
             }
-            if !(6..=48).contains(&band.slope_db_per_octave) || band.slope_db_per_octave % 6 != 0 {
-                let problem = format!("is {}; expected 6, 12, 18, 24, 30, 36, 42 or 48", band.slope_db_per_octave);
+            if !(6..=96).contains(&band.slope_db_per_octave) || band.slope_db_per_octave % 6 != 0 {
+                let problem = format!("is {}; expected 6 to 96 in steps of 6", band.slope_db_per_octave);
                 faults.push((field("slope_db_per_octave"), problem));
             }
         }

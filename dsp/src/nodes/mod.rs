@@ -116,7 +116,7 @@ processors! {
     /// Gain and polarity.
     gain: Gain, revision 1;
     /// A parametric equaliser.
-    eq: Eq, revision 1;
+    eq: Eq, revision 2;
     /// A compressor.
     compressor: Compressor, revision 1;
     /// A true-peak limiter.

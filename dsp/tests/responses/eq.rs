@@ -4,7 +4,7 @@ use mixdown_dsp::node::ParameterLane;
 use mixdown_dsp::nodes::{Band, BandKind, Eq, Processor};
 
 use super::support::{Rig, band, bits, impulse, noise, pass, render};
-use super::{db, from_db};
+use super::{db, from_db, tools};
 
 const RATE_HZ: f64 = 44_100.0;
 
@@ -45,21 +45,22 @@ fn cookbook_db(band: &Band, hz: f64) -> f64 {
     }
 }
 
-fn worst_error_db(band: &Band) -> f64 {
+/// Greatest and root mean square error in dB against the analogue prototype, 20 Hz to 20 kHz, evenly by octaves.
+fn errors_db(band: &Band) -> (f64, f64) {
     let response = response(vec![band.clone()], RATE_HZ as u32);
     let points = (0..=60).map(|index| 20.0 * math::exp2(f64::from(index) / 60.0 * math::log2(1000.0)));
-    points.map(|hz| (gain_db(&response, hz, RATE_HZ) - cookbook_db(band, hz)).abs()).fold(0.0, f64::max)
+    let errors: Vec<f64> = points.map(|hz| gain_db(&response, hz, RATE_HZ) - cookbook_db(band, hz)).collect();
+    let squares: f64 = errors.iter().map(|error| error * error).sum();
+    (errors.iter().fold(0.0, |worst, error| error.abs().max(worst)), (squares / errors.len() as f64).sqrt())
 }
 
 #[test]
 fn bells_follow_their_analogue_prototype_to_20_khz() {
     for frequency_hz in [200.0, 1000.0, 5000.0, 10_000.0, 16_000.0, 20_000.0] {
         for q in [0.3, 1.0, 4.0, 10.0] {
-            for (gain_db, tolerance_db) in
-                [(6.0, 0.08), (-6.0, 0.08), (12.0, 0.15), (-12.0, 0.15), (18.0, 0.21), (-18.0, 0.21)]
-            {
-                let error = worst_error_db(&band(BandKind::Bell, frequency_hz, gain_db, q));
-                assert!(error < tolerance_db, "{frequency_hz} Hz, {gain_db} dB, Q {q}: {error} dB");
+            for gain_db in [6.0, -12.0, 18.0] {
+                let (worst, _) = errors_db(&band(BandKind::Bell, frequency_hz, gain_db, q));
+                assert!(worst < 0.07, "{frequency_hz} Hz, {gain_db} dB, Q {q}: {worst} dB");
             }
         }
     }
@@ -67,14 +68,45 @@ fn bells_follow_their_analogue_prototype_to_20_khz() {
 
 #[test]
 fn shelves_and_tilts_follow_their_analogue_prototype_to_20_khz() {
-    for frequency_hz in [100.0, 1000.0, 5000.0, 10_000.0, 16_000.0] {
+    for frequency_hz in [100.0, 1000.0, 8000.0, 12_000.0, 16_000.0, 20_000.0] {
         for kind in [BandKind::LowShelf, BandKind::HighShelf, BandKind::Tilt] {
-            for q in [0.5, core::f64::consts::FRAC_1_SQRT_2, 1.0] {
+            for q in [0.3, core::f64::consts::FRAC_1_SQRT_2, 4.0, 10.0] {
                 for gain_db in [6.0, -12.0, 18.0] {
-                    let error = worst_error_db(&band(kind, frequency_hz, gain_db, q));
-                    assert!(error < 0.1, "{kind:?} {frequency_hz} Hz, {gain_db} dB, Q {q}: {error} dB");
+                    let (worst, _) = errors_db(&band(kind, frequency_hz, gain_db, q));
+                    assert!(worst < 0.07, "{kind:?} {frequency_hz} Hz, {gain_db} dB, Q {q}: {worst} dB");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn bands_near_the_top_are_closer_than_a_cookbook_filter_at_four_times_the_rate() {
+    // ffmpeg's equalizer and treble between soxr resamplers: greatest and root mean square error in dB.
+    let bell = errors_db(&band(BandKind::Bell, 16_000.0, 6.0, 1.0));
+    assert!(bell.0 < 0.125 && bell.1 < 0.035, "{bell:?}");
+    let shelf = errors_db(&band(BandKind::HighShelf, 10_000.0, 6.0, core::f64::consts::FRAC_1_SQRT_2));
+    assert!(shelf.0 < 0.047 && shelf.1 < 0.013, "{shelf:?}");
+}
+
+#[test]
+fn far_below_half_the_sample_rate_bells_and_shelves_are_those_of_ffmpeg() {
+    // There the bilinear cookbook filter and the analogue one agree. (`bass` and `treble` of ffmpeg take Q for another
+    // width.)
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let frames = 1 << 15;
+    let bands = [
+        (band(BandKind::Bell, 200.0, 6.0, 1.0), "equalizer=f=200:t=q:w=1:g=6:r=f64"),
+        (band(BandKind::Bell, 500.0, -9.0, 3.0), "equalizer=f=500:t=q:w=3:g=-9:r=f64"),
+        (band(BandKind::LowShelf, 150.0, 6.0, 0.7), "lowshelf=f=150:t=q:w=0.7:g=6:r=f64"),
+        (band(BandKind::HighShelf, 400.0, -6.0, 0.7), "highshelf=f=400:t=q:w=0.7:g=-6:r=f64"),
+    ];
+    for (band, filter) in bands {
+        let theirs = tools::read_f32(&tools::filter(folder.path(), &[&impulse(1, frames)], filter), 1).remove(0);
+        let ours = response(vec![band.clone()], 48_000);
+        for hz in [20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0] {
+            let difference = gain_db(&theirs, hz, 48_000.0) - gain_db(&ours[..frames], hz, 48_000.0);
+            assert!(difference.abs() < 0.02, "{filter} at {hz} Hz: {difference} dB");
         }
     }
 }
@@ -83,7 +115,7 @@ fn shelves_and_tilts_follow_their_analogue_prototype_to_20_khz() {
 fn passes_are_butterworth_at_the_corner_and_down_their_slope() {
     for kind in [BandKind::LowPass, BandKind::HighPass] {
         for frequency_hz in [100.0, 1000.0, 5000.0] {
-            for slope in (6..=48).step_by(6) {
+            for slope in [6, 12, 18, 24, 36, 42, 48, 72, 96] {
                 let response = response(vec![pass(kind, frequency_hz, slope)], RATE_HZ as u32);
                 let order = f64::from(slope / 6);
                 for (ratio, tolerance_db) in [(0.25, 0.15), (1.0, 0.02), (2.0, 0.3)] {
@@ -99,6 +131,32 @@ fn passes_are_butterworth_at_the_corner_and_down_their_slope() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn ninety_six_db_an_octave_is_that() {
+    for (kind, octave) in [(BandKind::LowPass, 2.0), (BandKind::HighPass, 0.5)] {
+        for frequency_hz in [100.0, 400.0, 1600.0, 5000.0] {
+            let response = response(vec![pass(kind, frequency_hz, 96)], RATE_HZ as u32);
+            let corner = gain_db(&response, frequency_hz, RATE_HZ);
+            assert!((corner + 3.0103).abs() < 0.02, "{kind:?} {frequency_hz} Hz: {corner} dB at the corner");
+            let beyond = gain_db(&response, frequency_hz * octave, RATE_HZ);
+            assert!((beyond + 96.33).abs() < 1.0, "{kind:?} {frequency_hz} Hz: {beyond} dB an octave out");
+        }
+    }
+}
+
+#[test]
+fn a_cut_undoes_the_boost() {
+    let input = noise(1, 20_000, 0.25);
+    for (kind, frequency_hz, q) in
+        [(BandKind::Bell, 12_000.0, 1.0), (BandKind::HighShelf, 9000.0, 2.0), (BandKind::Tilt, 700.0, 1.0)]
+    {
+        let bands = [9.0, -9.0].map(|gain_db| band(kind, frequency_hz, gain_db, q)).to_vec();
+        let output = render(&Processor::Eq(Eq { bands }), 44_100, &input);
+        let residue = output[0].iter().zip(&input[0]).fold(0.0f32, |worst, (y, x)| worst.max((y - x).abs()));
+        assert!(db(f64::from(residue)) < -140.0, "{kind:?}: {} dB", db(f64::from(residue)));
     }
 }
 
@@ -150,6 +208,58 @@ fn a_cutoff_that_jumps_does_not_overshoot() {
     let output = Rig::new(&eq, 48_000, 1, &[ParameterLane { parameter: 0, lane }]).run(&input, None, &[1000]);
     let peak = output[0].iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
     assert!(peak < 1.05, "{peak}");
+}
+
+#[test]
+fn a_bell_that_jumps_in_frequency_or_gain_or_glides_in_q_does_not_overshoot() {
+    // A full boost of the sine is the most that any of the resting bells gives.
+    let course = |parameter, (curve, spacing): (Curve, u64), low: f64, high: f64| {
+        let value = move |index: u64| if index.is_multiple_of(2) { low } else { high };
+        let knots = (0..96_000 / spacing).map(|index| Knot { frame: index * spacing, value: value(index), curve });
+        ParameterLane { parameter, lane: Lane::new(knots.collect()).expect("because the frames rise") }
+    };
+    let sine = |frame: usize| math::sin(core::f64::consts::TAU * 500.0 * frame as f64 / 48_000.0) as f32;
+    let input = vec![(0..96_000).map(sine).collect::<Vec<f32>>()];
+    let (jump, glide) = ((Curve::Hold, 960), (Curve::Linear, 4800));
+    for lane in [course(0, jump, 500.0, 5000.0), course(1, jump, -12.0, 12.0), course(2, glide, 0.5, 4.0)] {
+        let eq = Processor::Eq(Eq { bands: vec![band(BandKind::Bell, 500.0, 12.0, 1.0)] });
+        let output = Rig::new(&eq, 48_000, 1, std::slice::from_ref(&lane)).run(&input, None, &[1000]);
+        let peak = output[0].iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+        assert!(f64::from(peak) < 1.05 * from_db(12.0), "parameter {}: {peak}", lane.parameter);
+    }
+}
+
+#[test]
+fn a_band_that_has_come_to_rest_sounds_as_one_that_never_moved() {
+    let knot = |frame, value| Knot { frame, value, curve: Curve::Linear };
+    let lane = Lane::new(vec![knot(0, 4000.0), knot(2000, 15_000.0)]).expect("because the frames rise");
+    let bell = |frequency_hz| Processor::Eq(Eq { bands: vec![band(BandKind::Bell, frequency_hz, 12.0, 1.0)] });
+    // The impulse comes after the movement and the search that follows it.
+    let mut input = vec![vec![0.0f32; 8000]];
+    input[0][4096] = 1.0;
+    let moved = Rig::new(&bell(4000.0), 44_100, 1, &[ParameterLane { parameter: 0, lane }]).run(&input, None, &[512]);
+    let resting = render(&bell(15_000.0), 44_100, &input);
+    for (moved, resting) in moved[0].iter().zip(&resting[0]) {
+        assert!((moved - resting).abs() < 1e-7, "{moved} and {resting}");
+    }
+}
+
+#[test]
+fn an_automated_band_stays_near_its_prototype_while_it_moves() {
+    // 20 dB a second at 12 kHz, an impulse midway between two searches: the closed form alone is 1 to 2 dB off.
+    let knot = |frame, value| Knot { frame, value, curve: Curve::Linear };
+    let lane = Lane::new(vec![knot(0, 0.0), knot(44_100, 20.0)]).expect("because the frames rise");
+    let mut input = vec![vec![0.0f32; 44_100]];
+    let at = 20 * 1024 + 512;
+    input[0][at] = 1.0;
+    let bell = |gain_db| band(BandKind::Bell, 12_000.0, gain_db, 1.0);
+    let eq = Processor::Eq(Eq { bands: vec![bell(0.0)] });
+    let output = Rig::new(&eq, 44_100, 1, &[ParameterLane { parameter: 1, lane }]).run(&input, None, &[512]);
+    let resting = bell(20.0 * at as f64 / 44_100.0);
+    for hz in [1000.0, 5000.0, 8000.0, 12_000.0, 16_000.0, 20_000.0] {
+        let error = gain_db(&output[0][at..at + 4096], hz, RATE_HZ) - cookbook_db(&resting, hz);
+        assert!(error.abs() < 0.1, "{hz} Hz: {error} dB");
+    }
 }
 
 #[test]

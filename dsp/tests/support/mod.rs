@@ -130,6 +130,18 @@ pub fn room(convolution: Convolution, channels: usize, frames: usize) -> Process
     Processor::Convolution(convolution.loaded(audio, 1.0))
 }
 
+/// An equaliser of bands that a lone section cannot imitate, and of the steepest passes.
+pub fn sharp_eq() -> Eq {
+    Eq {
+        bands: vec![
+            pass(BandKind::HighPass, 80.0, 96),
+            band(BandKind::HighShelf, 12_000.0, 12.0, 8.0),
+            band(BandKind::Bell, 18_000.0, -18.0, 3.0),
+            pass(BandKind::LowPass, 15_000.0, 18),
+        ],
+    }
+}
+
 /// Every processor on all its paths, and with every preset.
 pub fn variants() -> Vec<(String, Processor)> {
     let preset = |preset: &Preset| (format!("{} ({})", preset.processor.name(), preset.name), preset.processor.clone());
@@ -142,6 +154,7 @@ pub fn paths() -> Vec<(String, Processor)> {
     let more = [
         ("louder and upside down", Processor::Gain(Gain { gain_db: 7.3, invert_polarity: true })),
         ("every kind of band", Processor::Eq(busy_eq())),
+        ("steep, sharp and high", Processor::Eq(sharp_eq())),
         (
             "look-ahead, rms, mix",
             Processor::Compressor(Compressor {

@@ -4,8 +4,8 @@ use super::{Band, Eq, Knob};
 use crate::automation::Lane;
 use crate::control::{Run, Runs, finite};
 use crate::kernels::eq_design::Section;
+use crate::kernels::eq_fit::Correction;
 use crate::kernels::lanes::Lanes;
-use crate::kernels::prototype::Prototype;
 use crate::kernels::svf::{self, Coefficients, State};
 use crate::node::{Block, CONTROL_FRAMES, Node, ParameterLane};
 
@@ -24,7 +24,7 @@ enum Stage<const C: usize> {
     /// Up to [`SERIES`] sections that never change.
     Still { coefficients: Vec<Coefficients>, states: Vec<State<C>> },
     /// The sections of one automated band.
-    Moving { band: MovingBand, states: Vec<State<C>> },
+    Moving { band: Box<MovingBand>, states: Vec<State<C>> },
 }
 
 impl<const C: usize> EqNode<C> {
@@ -38,12 +38,12 @@ impl<const C: usize> EqNode<C> {
                 .map(|((_, knob), lane)| (knob, lane.clone()))
                 .collect();
             if !lanes.is_empty() {
-                let band = MovingBand::new(band.clone(), sample_rate_hz, lanes);
+                let band = Box::new(MovingBand::new(band.clone(), sample_rate_hz, lanes));
                 let states = vec![State::ZERO; band.from.len()];
                 stages.push(Stage::Moving { band, states });
                 continue;
             }
-            for section in band.sections(sample_rate_hz, Section::refined) {
+            for section in band.sections(sample_rate_hz) {
                 match stages.last_mut() {
                     Some(Stage::Still { coefficients, states }) if states.len() < SERIES => {
                         coefficients.push(section);
@@ -128,7 +128,14 @@ fn run_still<const C: usize>(coefficients: &[Coefficients], states: &mut [State<
     }
 }
 
+/// Frames between the searches for a moving band's correction, a multiple of [`CONTROL_FRAMES`].
+const SEARCH_FRAMES: i64 = 1024;
+
 /// A band with automated parameters: the coefficients on both sides of the frames at work.
+///
+/// On the control grid the closed form is computed; every [`SEARCH_FRAMES`] absolute frames the search tells how far it is
+/// from the best design, and between the correction is interpolated. So a lane that rests, or goes slowly, sounds as
+/// a band that never moved; one that jumps is off by what the closed form is off until the search has caught up.
 struct MovingBand {
     band: Band,
     sample_rate_hz: f64,
@@ -137,19 +144,26 @@ struct MovingBand {
     frame: Option<i64>,
     from: Vec<Coefficients>,
     to: Vec<Coefficients>,
+    /// The corrections on both sides.
+    corrections: [Corrections; 2],
+}
+
+/// What the search adds to each prototype of a band at a frame.
+#[derive(Clone)]
+struct Corrections {
+    frame: Option<i64>,
+    /// Frequency, gain and Q that they are for.
+    of: [f64; 3],
+    each: Vec<Correction>,
 }
 
 impl MovingBand {
     fn new(band: Band, sample_rate_hz: f64, lanes: Vec<(Knob, Lane)>) -> Self {
-        let mut moving = Self { band, sample_rate_hz, lanes, frame: None, from: Vec::new(), to: Vec::new() };
-        moving.to = moving.band.prototypes().map(|prototype| moving.coefficients(&prototype)).collect();
-        moving.from = moving.to.clone();
-        moving
-    }
-
-    fn coefficients(&self, prototype: &Prototype) -> Coefficients {
-        let section = Section::closed_form(prototype, self.band.frequency_hz / self.sample_rate_hz);
-        if self.band.is_neutral() { Coefficients::passthrough(&section) } else { Coefficients::from(&section) }
+        let prototypes = band.prototypes().count();
+        let none = Corrections { frame: None, of: [f64::NAN; 3], each: vec![Correction::NONE; prototypes] };
+        let idle = vec![Coefficients::from(&Section::IDLE_HELPER); 2 * prototypes];
+        let corrections = [none.clone(), none];
+        Self { band, sample_rate_hz, lanes, frame: None, from: idle.clone(), to: idle, corrections }
     }
 
     /// Makes `from` and `to` those around `frame`.
@@ -167,13 +181,59 @@ impl MovingBand {
         self.frame = Some(before);
     }
 
-    /// Computes `to` for the parameters at `frame`.
-    fn design(&mut self, frame: i64) {
+    /// Sets the band to its parameters at a frame.
+    fn set(&mut self, frame: i64) {
         for (knob, lane) in &self.lanes {
             *knob.of(&mut self.band) = lane.value_at(frame);
         }
-        for (index, prototype) in self.band.prototypes().enumerate() {
-            self.to[index] = self.coefficients(&prototype);
+    }
+
+    /// Computes `to` for the parameters at `frame`.
+    fn design(&mut self, frame: i64) {
+        let phase = frame.rem_euclid(SEARCH_FRAMES);
+        self.correct(frame - phase);
+        self.set(frame);
+        let place = self.band.frequency_hz / self.sample_rate_hz;
+        let [before, after] = &self.corrections;
+        let corrections = before.each.iter().zip(&after.each);
+        for ((prototype, (before, after)), to) in
+            self.band.prototypes().zip(corrections).zip(self.to.chunks_exact_mut(2))
+        {
+            let correction = before.interpolated(after, phase as f64 / SEARCH_FRAMES as f64);
+            let sections = correction.applied(&Section::closed_form(&prototype, place));
+            for (to, section) in to.iter_mut().zip(&sections) {
+                *to = if self.band.is_neutral() { Coefficients::passthrough(section) } else { section.into() };
+            }
         }
+    }
+
+    /// Makes the corrections those at `before` and [`SEARCH_FRAMES`] later.
+    fn correct(&mut self, before: i64) {
+        if self.corrections[0].frame == Some(before) {
+            return;
+        }
+        if self.corrections[1].frame == Some(before) {
+            self.corrections.swap(0, 1);
+        } else {
+            self.search(0, before);
+        }
+        self.search(1, before + SEARCH_FRAMES);
+    }
+
+    fn search(&mut self, side: usize, frame: i64) {
+        self.set(frame);
+        let of = [self.band.frequency_hz, self.band.gain_db, self.band.q];
+        let [one, other] = &mut self.corrections;
+        let (found, known) = if side == 0 { (one, &*other) } else { (other, &*one) };
+        found.frame = Some(frame);
+        if known.of == of {
+            found.each.copy_from_slice(&known.each);
+        } else if found.of != of {
+            let place = self.band.frequency_hz / self.sample_rate_hz;
+            for (found, prototype) in found.each.iter_mut().zip(self.band.prototypes()) {
+                *found = Correction::of(&prototype, place);
+            }
+        }
+        found.of = of;
     }
 }
