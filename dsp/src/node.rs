@@ -79,7 +79,8 @@ pub struct Block<'a> {
     /// The session frame of this block's first input frame at this node (its latency upstream already taken off): the
     /// absolute grid of automation. Negative while the latency upstream fills.
     pub frame: i64,
-    /// In and out, in place. A node that widens mono finds two channels here, the input in the first.
+    /// In and out, in place. A node that widens mono finds two channels here, the input in the first; one that narrows
+    /// stereo leaves its output in the first.
     pub audio: &'a mut Buffer,
     /// The side-chain key, aligned with the input; mono or stereo, as long as `audio`.
     pub key: Option<&'a Buffer>,

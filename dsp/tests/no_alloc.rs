@@ -15,11 +15,11 @@ fn processing_never_allocates() {
     for (label, processor) in variants() {
         for channels in [1, 2] {
             for lanes in [Vec::new(), moving_lanes(&processor, 1000)] {
-                let channels_out = processor.parameters().channels_out(channels);
+                let wide = processor.parameters().channels_out(channels).max(channels);
                 let mut rig = Rig::new(&processor, 48_000, channels, &lanes);
-                let mut audio = Buffer::new(channels_out, 500);
+                let mut audio = Buffer::new(wide, 500);
                 let key = Buffer::new(2, 500);
-                for (channel, samples) in audio.iter_mut().zip(noise(channels_out, 500, 0.9)) {
+                for (channel, samples) in audio.iter_mut().zip(noise(wide, 500, 0.9)) {
                     channel.copy_from_slice(&samples);
                 }
                 eprintln!("{label}, {channels} channels");

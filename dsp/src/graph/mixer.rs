@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::junction::{Junction, Point, Signal};
-use super::pan::PanLaw;
 use super::strip::StripGain;
 use super::view::View;
 use crate::buffer::Buffer;
+use crate::kernels::pan::PanLaw;
 use crate::node::Prepare;
 use crate::session::ValidSession;
 use crate::session::document::Tap;

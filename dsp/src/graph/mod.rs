@@ -17,7 +17,6 @@ mod error;
 pub(crate) mod fade;
 mod junction;
 mod mixer;
-mod pan;
 mod parallel;
 mod render;
 mod responses;

@@ -1,9 +1,9 @@
 //! The gains of channel strips: polarity, fader, pan and send level as one pair of factors.
 
-use super::pan::PanLaw;
 use super::view::View;
 use crate::automation::Lane;
 use crate::buffer::Buffer;
+use crate::kernels::pan::PanLaw;
 use crate::session::valid::Strip;
 use crate::units::gain_from_db;
 

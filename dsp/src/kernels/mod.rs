@@ -21,6 +21,7 @@ pub mod lanes;
 pub mod level_detector;
 pub mod limiter;
 pub mod one_pole;
+pub mod pan;
 pub mod peak_detector;
 pub mod prototype;
 pub mod release;

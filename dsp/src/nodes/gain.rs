@@ -23,13 +23,7 @@ impl Parameters for Gain {
         gain_db: -120.0 to 60.0,
     }
 
-    fn latency_frames(&self, _: u32) -> usize {
-        0
-    }
-
-    fn tail_frames(&self, _: u32) -> u64 {
-        0
-    }
+    instant!();
 }
 
 impl Gain {

@@ -2,6 +2,19 @@
 
 /// The continuous parameters of a processor, each named once with its range: `specs`, `get` and `set` follow.
 macro_rules! continuous {
+    () => {
+        fn specs(&self) -> Vec<$crate::node::ParameterSpec> {
+            Vec::new()
+        }
+
+        fn get(&self, index: usize) -> f64 {
+            panic!("no continuous parameter {index}, for there is none")
+        }
+
+        fn set(&mut self, index: usize, _: f64) {
+            panic!("no continuous parameter {index}, for there is none")
+        }
+    };
     ($($field:ident: $min:literal to $max:literal,)+) => {
         fn specs(&self) -> Vec<$crate::node::ParameterSpec> {
             vec![$($crate::node::ParameterSpec { name: stringify!($field).into(), min: $min, max: $max }),+]
@@ -17,15 +30,36 @@ macro_rules! continuous {
     };
 }
 
+/// Neither latency nor tail.
+macro_rules! instant {
+    () => {
+        fn latency_frames(&self, _: u32) -> usize {
+            0
+        }
+
+        fn tail_frames(&self, _: u32) -> u64 {
+            0
+        }
+    };
+}
+
 mod compressor;
 mod convolution;
 mod delay;
 mod eq;
 mod gain;
 mod limiter;
+mod matrix;
+mod mid_side;
+mod mono;
 mod mono_below;
+mod pan;
+mod polarity;
 mod presets;
 mod reverb;
+mod swap;
+mod trim;
+mod width;
 
 pub use compressor::{Compressor, Detection};
 pub use convolution::{Convolution, Impulse, MAX_RESPONSE_SECONDS, RESPONSE_CHANNELS};
@@ -33,9 +67,16 @@ pub use delay::Delay;
 pub use eq::{Band, BandKind, Eq};
 pub use gain::Gain;
 pub use limiter::Limiter;
+pub use mid_side::{Direction, MidSide};
+pub use mono::{Mono, Take};
 pub use mono_below::MonoBelow;
+pub use pan::{Pan, StereoPan};
+pub use polarity::{Channels, Polarity};
 pub use presets::Preset;
 pub use reverb::Reverb;
+pub use swap::Swap;
+pub use trim::Trim;
+pub use width::Width;
 
 use crate::kernels::crossover::Slope;
 use crate::node::{Node, ParameterLane, Parameters, Prepare};
@@ -115,6 +156,20 @@ macro_rules! processors {
 processors! {
     /// Gain and polarity.
     gain: Gain, revision 1;
+    /// Matches levels.
+    trim: Trim, revision 1;
+    /// Turns sides upside down.
+    polarity: Polarity, revision 1;
+    /// Pan of mono, balance or dual pan of stereo.
+    pan: Pan, revision 1;
+    /// Width of the stereo image.
+    width: Width, revision 1;
+    /// Left and right into mid and side, or back.
+    mid_side: MidSide, revision 1;
+    /// Swaps left and right.
+    swap: Swap, revision 1;
+    /// Makes mono of stereo.
+    mono: Mono, revision 1;
     /// A parametric equaliser.
     eq: Eq, revision 2;
     /// A compressor.

@@ -20,6 +20,13 @@ pub(super) const STORE_NS: u64 = 40;
 fn insert_ns(insert: &Insert) -> u64 {
     match &insert.processor {
         Processor::Gain(_) => 1,
+        Processor::Trim(_)
+        | Processor::Polarity(_)
+        | Processor::Pan(_)
+        | Processor::Width(_)
+        | Processor::MidSide(_)
+        | Processor::Swap(_)
+        | Processor::Mono(_) => 2,
         Processor::Eq(eq) => 6 * eq.bands.len() as u64,
         Processor::Compressor(_) => 25,
         Processor::Limiter(_) => 120,

@@ -6,6 +6,7 @@ mod signals;
 mod support;
 mod tools;
 
+mod channels;
 mod compressor;
 mod convolution;
 mod crossover;

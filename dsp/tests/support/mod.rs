@@ -4,9 +4,7 @@
 use mixdown_dsp::automation::{Curve, Knot, Lane};
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::node::{Block, Node, ParameterLane, ParameterSpec, Prepare};
-use mixdown_dsp::nodes::{
-    Band, BandKind, Compressor, Convolution, Delay, Detection, Eq, Gain, Limiter, MonoBelow, Preset, Processor, Reverb,
-};
+use mixdown_dsp::nodes::*;
 
 /// The longest block the tests use.
 pub const MAX_BLOCK_FRAMES: usize = 4096;
@@ -56,7 +54,7 @@ impl Rig {
         let mut start = 0;
         while start < total {
             let frames = lengths.next().expect("because a cycle does not end").min(total - start).min(MAX_BLOCK_FRAMES);
-            let mut audio = slice(input, self.channels_out, start, frames);
+            let mut audio = slice(input, self.channels_out.max(input.len()), start, frames);
             let key = key.map(|key| slice(key, key.len(), start, frames));
             self.node.process(&mut Block { frame: self.frame, audio: &mut audio, key: key.as_ref() });
             for (output, channel) in output.iter_mut().zip(audio.iter()) {
@@ -153,6 +151,22 @@ pub fn paths() -> Vec<(String, Processor)> {
     let compressor = Compressor { threshold_db: -30.0, ratio: 8.0, ..Compressor::default() };
     let more = [
         ("louder and upside down", Processor::Gain(Gain { gain_db: 7.3, invert_polarity: true })),
+        ("both gains", Processor::Trim(Trim { gain_db: -1.3, left_db: 2.1, right_db: -3.7 })),
+        ("left", Processor::Polarity(Polarity { channels: Channels::Left })),
+        ("wide", Processor::Width(Width { width: 1.6 })),
+        ("decode", Processor::MidSide(MidSide { direction: Direction::Decode })),
+        ("side", Processor::Mono(Mono { take: Take::Side })),
+        ("to the left", Processor::Pan(Pan { position: -0.37, law_db: -4.5, ..Pan::default() })),
+        (
+            "dual",
+            Processor::Pan(Pan {
+                stereo: StereoPan::Dual,
+                law_db: -6.0,
+                left_position: -0.2,
+                right_position: 0.7,
+                ..Pan::default()
+            }),
+        ),
         ("every kind of band", Processor::Eq(busy_eq())),
         ("steep, sharp and high", Processor::Eq(sharp_eq())),
         (
