@@ -10,6 +10,7 @@ mod latency;
 mod long;
 mod nulls;
 mod production;
+mod random;
 mod sidechains;
 mod strips;
 mod studio;
