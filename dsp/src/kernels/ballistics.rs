@@ -58,6 +58,12 @@ impl Times {
             average_fall: share(average_ms, sample_rate_hz),
         }
     }
+
+    /// Shares of the distance per frame (see [`share`]), for envelopes; 1 follows at once. Not for automatic release.
+    #[must_use]
+    pub fn of_shares(attack: f64, release: f64) -> Self {
+        Self { attack, release, average_rise: 0.0, average_fall: 0.0 }
+    }
 }
 
 impl Interpolate for Times {

@@ -47,6 +47,12 @@ impl<F: Fold> Window<F> {
         Self { values: vec![0.0; length.max(1)], head: 0.0, fold: core::marker::PhantomData }
     }
 
+    /// The number of values.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.values.len()
+    }
+
     /// Replaces each value by the fold of the window that it ends; the first is that of absolute `frame`.
     pub fn run(&mut self, frame: i64, values: &mut [f64]) {
         let length = self.values.len();

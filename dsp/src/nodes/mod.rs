@@ -46,8 +46,11 @@ macro_rules! instant {
 mod compressor;
 mod convolution;
 mod delay;
+mod dynamics;
 mod eq;
+mod expander;
 mod gain;
+mod gate;
 mod limiter;
 mod matrix;
 mod mid_side;
@@ -58,14 +61,18 @@ mod polarity;
 mod presets;
 mod reverb;
 mod swap;
+mod transient;
 mod trim;
 mod width;
 
-pub use compressor::{Compressor, Detection};
+pub use compressor::Compressor;
 pub use convolution::{Convolution, Impulse, MAX_RESPONSE_SECONDS, RESPONSE_CHANNELS};
 pub use delay::Delay;
+pub use dynamics::Detection;
 pub use eq::{Band, BandKind, Eq};
+pub use expander::Expander;
 pub use gain::Gain;
+pub use gate::Gate;
 pub use limiter::Limiter;
 pub use mid_side::{Direction, MidSide};
 pub use mono::{Mono, Take};
@@ -75,8 +82,11 @@ pub use polarity::{Channels, Polarity};
 pub use presets::Preset;
 pub use reverb::Reverb;
 pub use swap::Swap;
+pub use transient::Transient;
 pub use trim::Trim;
 pub use width::Width;
+
+pub use crate::kernels::ballistics::Smoothing;
 
 use crate::kernels::crossover::Slope;
 use crate::node::{Node, ParameterLane, Parameters, Prepare};
@@ -173,7 +183,13 @@ processors! {
     /// A parametric equaliser.
     eq: Eq, revision 2;
     /// A compressor.
-    compressor: Compressor, revision 1;
+    compressor: Compressor, revision 2;
+    /// A downward expander.
+    expander: Expander, revision 1;
+    /// A noise gate.
+    gate: Gate, revision 1;
+    /// A transient shaper.
+    transient: Transient, revision 1;
     /// A true-peak limiter.
     limiter: Limiter, revision 1;
     /// Mono below a frequency.

@@ -28,7 +28,8 @@ fn insert_ns(insert: &Insert) -> u64 {
         | Processor::Swap(_)
         | Processor::Mono(_) => 2,
         Processor::Eq(eq) => 6 * eq.bands.len() as u64,
-        Processor::Compressor(_) => 25,
+        Processor::Compressor(_) | Processor::Gate(_) => 12,
+        Processor::Expander(_) | Processor::Transient(_) => 19,
         Processor::Limiter(_) => 120,
         Processor::MonoBelow(_) => 10,
         Processor::Delay(_) => 12,

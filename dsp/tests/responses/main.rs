@@ -11,10 +11,14 @@ mod compressor;
 mod convolution;
 mod crossover;
 mod delay;
+mod dynamics;
 mod eq;
+mod expander;
 mod gain;
+mod gate;
 mod mono_below;
 mod reverb;
+mod transient;
 
 /// 20·log10|x|.
 fn db(x: f64) -> f64 {

@@ -182,7 +182,76 @@ pub fn paths() -> Vec<(String, Processor)> {
         ),
         (
             "fast, hard knee",
-            Processor::Compressor(Compressor { knee_db: 0.0, attack_ms: 0.01, release_ms: 1.0, ..compressor }),
+            Processor::Compressor(Compressor { knee_db: 0.0, attack_ms: 0.01, release_ms: 1.0, ..compressor.clone() }),
+        ),
+        (
+            "decoupled, automatic release, filtered key, half linked",
+            Processor::Compressor(Compressor {
+                smoothing: Smoothing::Decoupled,
+                auto_release: true,
+                key_high_pass_hz: 150.0,
+                stereo_link: 0.5,
+                ..compressor.clone()
+            }),
+        ),
+        (
+            "automatic release, not linked",
+            Processor::Compressor(Compressor {
+                auto_release: true,
+                stereo_link: 0.0,
+                key_low_pass_hz: 3000.0,
+                ..compressor
+            }),
+        ),
+        (
+            "peaks, look-ahead, not linked",
+            Processor::Expander(Expander {
+                threshold_db: -6.0,
+                detection: Detection::Peak,
+                lookahead_ms: 2.0,
+                hold_ms: 1.0,
+                stereo_link: 0.0,
+                mix: 0.7,
+                ..Expander::default()
+            }),
+        ),
+        ("ratio 1", Processor::Expander(Expander { ratio: 1.0, ..Expander::default() })),
+        (
+            "chattering, filtered key, look-ahead",
+            Processor::Gate(Gate {
+                threshold_db: -14.0,
+                hysteresis_db: 0.0,
+                range_db: 40.0,
+                hold_ms: 0.0,
+                release_ms: 1.0,
+                lookahead_ms: 3.0,
+                key_high_pass_hz: 500.0,
+                key_low_pass_hz: 5000.0,
+                stereo_link: 0.3,
+                ..Gate::default()
+            }),
+        ),
+        (
+            "more attack, less sustain",
+            Processor::Transient(Transient {
+                attack_db: 9.0,
+                sustain_db: -12.0,
+                makeup_db: 1.0,
+                ..Transient::default()
+            }),
+        ),
+        (
+            "less attack, more sustain, apart",
+            Processor::Transient(Transient {
+                attack_db: -9.0,
+                sustain_db: 12.0,
+                attack_ms: 5.0,
+                sustain_ms: 90.0,
+                mix: 0.5,
+                key_high_pass_hz: 200.0,
+                stereo_link: 0.0,
+                ..Transient::default()
+            }),
         ),
         (
             "ping-pong",
