@@ -155,9 +155,9 @@ fn skipping_changes_no_reading() {
                 _ => math::sin(f64::from(n) * f64::from(n) * 1e-4) as f32,
             })
             .collect();
-        let banks: [fn() -> &'static Interpolator; 3] =
-            [Interpolator::accurate, Interpolator::long, Interpolator::common];
-        let mut brute = [0.0_f32; 3];
+        let banks: [fn() -> &'static Interpolator; 4] =
+            [Interpolator::accurate, Interpolator::long, Interpolator::common, Interpolator::short];
+        let mut brute = [0.0_f32; 4];
         for (bank, peak) in banks.iter().zip(&mut brute) {
             let width = 2 * bank().reach();
             let padded: Vec<f32> = [vec![0.0; width], samples.clone(), vec![0.0; width]].concat();

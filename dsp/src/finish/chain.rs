@@ -14,7 +14,7 @@ use crate::media::pcm::PcmReader;
 use crate::units::frames_from_ms;
 
 /// Frames over which a lowered ceiling holds.
-pub(super) const WINDOW_FRAMES: usize = 1024;
+pub(super) const WINDOW_FRAMES: usize = 256;
 
 /// The limiter's ceiling over time: one linear value, lowered in windows where a reader saw an over.
 #[derive(Debug, Clone)]

@@ -16,11 +16,11 @@ pub use deliver::deliver;
 pub use report::Report;
 pub use solve::{LimitedBy, Solution, solve};
 
-/// How far the finish's limiter looks ahead, in ms: long enough that the gain moves under a bass note without bending it.
-const LOOKAHEAD_MS: f64 = 6.0;
+/// How far the finish's limiter looks ahead, in ms: how slowly the gain moves before a peak.
+const LOOKAHEAD_MS: f64 = 4.0;
 
-/// Time constant of the limiter's fast release in ms.
-const RELEASE_MS: f64 = 60.0;
+/// The release of the finish's limiter in ms: back from −6 dB in half of it after a lone peak.
+const RELEASE_MS: f64 = 50.0;
 
 /// Frames that are read at once.
 const BLOCK_FRAMES: usize = 4096;

@@ -2,40 +2,51 @@
 
 use super::box_stack::BoxStack;
 use super::peak_detector::PeakDetector;
-use super::release::Release;
+use super::release::{Release, Speed};
+use super::sliding_max::SlidingMax;
 use super::sliding_min::SlidingMin;
 use crate::buffer::Buffer;
 use crate::units::frames_from_ms;
 
-/// How long a peak holds the gain down beyond the look-ahead. Half a period of 50 Hz: the gain no longer follows the
-/// waveform of low notes, which would distort them.
-const HOLD_MS: f64 = 10.0;
+/// Between peaks nearer to each other than this the gain stays down. Half a period of 33 Hz: it does not follow the waveform
+/// of low notes, which would distort them.
+const HOLD_MS: f64 = 15.0;
 /// Frames limited at a time.
 const CHUNK: usize = 512;
 
-/// Frames by which a limiter with this look-ahead lags: the look-ahead, and what its detector must see of the future.
+/// What a limiter must see of the future beyond its look-ahead, so that it knows a peak's successor.
+fn hold_frames(sample_rate_hz: u32, lookahead_frames: usize) -> usize {
+    frames_from_ms(HOLD_MS, sample_rate_hz).saturating_sub(lookahead_frames)
+}
+
+/// Frames by which a limiter with this look-ahead lags: the look-ahead, at least [`HOLD_MS`], and what its detector must see
+/// of the future.
 #[must_use]
-pub fn latency_frames(lookahead_frames: usize) -> usize {
-    lookahead_frames + PeakDetector::reach()
+pub fn latency_frames(sample_rate_hz: u32, lookahead_frames: usize) -> usize {
+    lookahead_frames + hold_frames(sample_rate_hz, lookahead_frames) + PeakDetector::reach()
 }
 
 /// A streaming look-ahead true-peak limiter, channels linked; the output lags by [`latency_frames`].
 ///
 /// ```text
 /// r[n] = min(1, C[n] / p[n])      p: true peaks near sample n, of any channel     detector
-/// m[n] = min r[n − L − H … n]     L look-ahead, H hold                            sliding minimum
-/// e[n] = release(m[n]) ≤ m[n]                                                     two-stage release
+/// m[n] = min r[n − L − H … n]     L look-ahead, L + H at least 15 ms              sliding minimum
+/// o[n] = max m[n − H … n]         a peak is held on to its successor, no longer   sliding maximum
+/// e[n] = release(o[n]) ≤ o[n]                                                     two-stage release
 /// g[n] = Σ h[k]·e[n − k]          h ≥ 0, Σh = 1, k from 0 to L                    box filters
-/// y[n] = x[n − L]·g[n]
+/// y[n] = x[n − L − H]·g[n]
 /// ```
-/// Each e in the last sum answers for a window that contains n − L, so that `g[n]` ≤ `r[n − L]`: no sample exceeds the
-/// ceiling, and true peaks exceed it by no more than the slope of the gain bends them. A gain of 1 changes no bit. Samples
-/// that are no finite numbers count as silence.
+/// Every minimum that enters o[n] is one over r[n − L − H … n − H] at least, and each e in the last sum answers for such a
+/// window that contains n − L − H, so that `g[n]` ≤ `r[n − L − H]`: no sample exceeds the ceiling, and true peaks exceed it
+/// by no more than the slope of the gain bends them. Minimum and maximum together fill the gaps between near peaks and
+/// leave a lone peak as short as it is (a morphological opening). A gain of 1 changes no bit. Samples that are no finite
+/// numbers count as silence.
 pub struct LimiterKernel {
     ceiling: f64,
-    lookahead: usize,
+    latency: usize,
     detector: PeakDetector,
     window: SlidingMin,
+    hold: SlidingMax,
     release: Release,
     smoothing: BoxStack,
     lines: Vec<DelayLine>,
@@ -45,17 +56,19 @@ pub struct LimiterKernel {
 }
 
 impl LimiterKernel {
-    /// A limiter with its ceiling (linear), look-ahead and time constant of the fast release.
+    /// A limiter with its ceiling (linear), look-ahead and release: in how many ms the gain rises by 1.
     #[must_use]
     pub fn new(sample_rate_hz: u32, channels: usize, ceiling: f64, lookahead_frames: usize, release_ms: f64) -> Self {
-        let hold = frames_from_ms(HOLD_MS, sample_rate_hz);
-        let history = (latency_frames(lookahead_frames)).max(2 * PeakDetector::reach()) + 1;
+        let hold = hold_frames(sample_rate_hz, lookahead_frames);
+        let latency = latency_frames(sample_rate_hz, lookahead_frames);
+        let history = latency.max(2 * PeakDetector::reach()) + 1;
         Self {
             ceiling,
-            lookahead: lookahead_frames,
+            latency,
             detector: PeakDetector::new(CHUNK),
             window: SlidingMin::new(lookahead_frames + hold + 1),
-            release: Release::new(sample_rate_hz, release_ms),
+            hold: SlidingMax::new(hold + 1),
+            release: Release::new(Speed::new(sample_rate_hz, release_ms)),
             smoothing: BoxStack::new(lookahead_frames + 1),
             lines: vec![DelayLine::new(history, 0.0); channels],
             ceilings: DelayLine::new(history, ceiling as f32),
@@ -67,7 +80,7 @@ impl LimiterKernel {
     /// Frames by which the output lags.
     #[must_use]
     pub fn latency_frames(&self) -> usize {
-        latency_frames(self.lookahead)
+        self.latency
     }
 
     /// Limits a block in place.
@@ -76,7 +89,7 @@ impl LimiterKernel {
     /// If the block has another number of channels than the limiter.
     pub fn process(&mut self, audio: &mut Buffer) {
         let ceiling = self.ceiling as f32;
-        self.run(audio, |ceilings, _| ceilings.fill(ceiling));
+        self.run(audio, |ceilings, _| ceilings.fill(ceiling), None);
     }
 
     /// Limits a block in place under a ceiling of its own for each frame that comes in (linear; frame i of `ceiling` is for
@@ -86,7 +99,22 @@ impl LimiterKernel {
     /// If the block has another number of channels than the limiter, or `ceiling` another length than the block.
     pub fn process_with_ceiling(&mut self, audio: &mut Buffer, ceiling: &[f32]) {
         assert_eq!(ceiling.len(), audio.frames(), "there is one ceiling for each frame");
-        self.run(audio, |ceilings, start| ceilings.copy_from_slice(&ceiling[start..start + ceilings.len()]));
+        self.run(audio, |ceilings, start| ceilings.copy_from_slice(&ceiling[start..start + ceilings.len()]), None);
+    }
+
+    /// The same with a release speed of its own for each frame that comes out.
+    ///
+    /// # Panics
+    /// If `ceiling` or `speeds` has another length than the block.
+    pub fn process_moving(&mut self, audio: &mut Buffer, ceiling: &[f32], speeds: &[Speed]) {
+        assert!(
+            ceiling.len() == audio.frames() && speeds.len() == audio.frames(),
+            "there is one of each for each frame"
+        );
+        let ceilings = |ceilings: &mut [f32], start: usize| {
+            ceilings.copy_from_slice(&ceiling[start..start + ceilings.len()]);
+        };
+        self.run(audio, ceilings, Some(speeds));
     }
 
     /// The lowest gain applied so far, linear (1 when nothing was limited).
@@ -105,6 +133,7 @@ impl LimiterKernel {
     pub fn reset(&mut self) {
         self.detector.reset();
         self.window.reset();
+        self.hold.reset();
         self.release.reset();
         self.smoothing.reset();
         self.lines.iter_mut().for_each(|line| line.reset(0.0));
@@ -113,10 +142,10 @@ impl LimiterKernel {
     }
 
     fn is_idle(&self) -> bool {
-        self.window.is_at_rest() && self.release.is_at_rest() && self.smoothing.is_at_rest()
+        self.window.is_at_rest() && self.hold.is_at_rest() && self.release.is_at_rest() && self.smoothing.is_at_rest()
     }
 
-    fn run(&mut self, audio: &mut Buffer, ceilings: impl Fn(&mut [f32], usize)) {
+    fn run(&mut self, audio: &mut Buffer, ceilings: impl Fn(&mut [f32], usize), speeds: Option<&[Speed]>) {
         assert_eq!(audio.channel_count(), self.lines.len(), "a limiter is fed blocks of its own channel count");
         let mut start = 0;
         while start < audio.frames() {
@@ -128,7 +157,7 @@ impl LimiterKernel {
                 }
             }
             ceilings(self.ceilings.extend(count), start);
-            self.limit(count);
+            self.limit(count, speeds.map(|speeds| &speeds[start..start + count]));
             let gains = &self.required[..count];
             let lag = self.latency_frames() + count;
             for (line, channel) in self.lines.iter().zip(audio.iter_mut()) {
@@ -142,7 +171,7 @@ impl LimiterKernel {
     }
 
     /// Turns what the latest `count` frames require into the gains to apply, in `required`.
-    fn limit(&mut self, count: usize) {
+    fn limit(&mut self, count: usize, speeds: Option<&[Speed]>) {
         let width = 2 * PeakDetector::reach();
         // The windows of `count` intervals, the last of which ends with the newest sample.
         let channels = self.lines.iter().map(|line| line.past(count + width - 1));
@@ -151,8 +180,13 @@ impl LimiterKernel {
         if !limiting && self.is_idle() {
             return;
         }
-        for gain in &mut self.required[..count] {
-            *gain = self.smoothing.push(self.release.push(self.window.push(*gain)));
+        for (frame, gain) in self.required[..count].iter_mut().enumerate() {
+            let held = self.hold.push(self.window.push(*gain));
+            let released = match speeds {
+                Some(speeds) => self.release.push_at(speeds[frame], held),
+                None => self.release.push(held),
+            };
+            *gain = self.smoothing.push(released);
             self.lowest_gain = self.lowest_gain.min(*gain);
         }
     }

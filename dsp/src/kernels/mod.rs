@@ -26,6 +26,7 @@ pub mod peak_detector;
 pub mod prototype;
 pub mod release;
 pub mod resampler;
+pub mod sliding_max;
 pub mod sliding_min;
 pub mod svf;
 pub mod true_peak;

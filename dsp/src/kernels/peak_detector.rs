@@ -139,8 +139,14 @@ fn charge(channel: &[f32], ceilings: &[f32], peaks: &mut [f32], scratch: &mut Sc
 }
 
 /// Every bank that is read anywhere.
-const EVERY_BANK: [fn() -> &'static Interpolator; 5] =
-    [Interpolator::coarse, Interpolator::detection, Interpolator::common, Interpolator::accurate, Interpolator::long];
+const EVERY_BANK: [fn() -> &'static Interpolator; 6] = [
+    Interpolator::coarse,
+    Interpolator::detection,
+    Interpolator::common,
+    Interpolator::short,
+    Interpolator::accurate,
+    Interpolator::long,
+];
 
 /// The place of a bank's window within the longest.
 fn within(bank: &Interpolator) -> core::ops::Range<usize> {
@@ -149,7 +155,7 @@ fn within(bank: &Interpolator) -> core::ops::Range<usize> {
 
 /// The peak by the strict reader's banks.
 fn strictest(window: &[f32]) -> f32 {
-    let banks = [Interpolator::common(), Interpolator::accurate(), Interpolator::long()];
+    let banks = [Interpolator::common(), Interpolator::short(), Interpolator::accurate(), Interpolator::long()];
     banks.iter().map(|bank| bank.peak(&window[within(bank)])).fold(0.0, f32::max)
 }
 

@@ -37,10 +37,11 @@ impl TruePeakReader {
     }
 
     /// The most pessimistic reader, for holding a ceiling: the greatest reading of the accurate one, a long sinc at 4
-    /// points a sample, the filter printed in BS.1770-5 Annex 2, and the 49-tap Hann sinc that common meters use.
+    /// points a sample, the filter printed in BS.1770-5 Annex 2, the 49-tap Hann sinc that common meters use, and the
+    /// 32-tap Kaiser sinc of ffmpeg's.
     #[must_use]
     pub fn strict() -> Self {
-        Self::of(&[Interpolator::common, Interpolator::accurate, Interpolator::long])
+        Self::of(&[Interpolator::common, Interpolator::short, Interpolator::accurate, Interpolator::long])
     }
 
     fn of(banks: &'static [fn() -> &'static Interpolator]) -> Self {

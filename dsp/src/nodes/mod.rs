@@ -191,7 +191,7 @@ processors! {
     /// A transient shaper.
     transient: Transient, revision 1;
     /// A true-peak limiter.
-    limiter: Limiter, revision 1;
+    limiter: Limiter, revision 2;
     /// Mono below a frequency.
     mono_below: MonoBelow, revision 1;
     /// A delay.
