@@ -1,13 +1,13 @@
 //! The two halves of an algorithmic reverb: diffusers, and the feedback delay network they feed.
 //!
 //! *References*: J.-M. Jot, A. Chaigne, "Digital delay networks for designing artificial reverberators", AES 90, 1991,
-//! for decay by line gains; G. Luff, "Let's write a reverb", 2021, for Hadamard diffusers before a Householder loop.
+//! for decay by what each line takes away; G. Luff, "Let's write a reverb", 2021, for Hadamard diffusers before a Householder loop.
 
-use core::f64::consts::FRAC_1_SQRT_2;
+use core::f64::consts::{FRAC_1_SQRT_2, TAU};
 
+use super::absorption::{Absorber, Decay, OCTAVES_HZ};
 use super::delay_line::DelayLine;
 use super::lanes::{Lanes, without_dust};
-use super::one_pole::{self, OnePole};
 use crate::math;
 
 /// Lines of the feedback network.
@@ -21,12 +21,6 @@ const STAGES: usize = 4;
 
 /// The most frames processed at once; no line is shorter.
 pub const RUN_FRAMES: usize = 16;
-
-/// Above the high corner sound decays in this share of the time, as in air.
-const HIGH_DECAY: f64 = 0.5;
-
-/// Below the low corner sound decays in this share of the time.
-const LOW_DECAY: f64 = 0.7;
 
 /// Delays of the diffusers in ms at size ½, stage by stage: one in each eighth of a range that doubles from stage to
 /// stage, in an order that pairs other channels in each stage's matrix.
@@ -118,82 +112,109 @@ fn hadamard(values: &mut [f64; CHANNELS]) {
     }
 }
 
-/// Corner coefficients of the absorption, see [`one_pole::coefficient`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Absorption {
-    /// Corner above which sound decays faster.
-    pub high: f64,
-    /// Corner below which sound decays faster.
-    pub low: f64,
-}
+/// The length of all lines together against the longest decay, at least: modes per hertz for each second of it. With fewer,
+/// modes ring apart (Jot & Chaigne).
+const MODES_PER_DECAY: f64 = 0.15;
 
-impl Absorption {
-    /// Absorption above and below two corners in Hz.
-    #[must_use]
-    pub fn new(high_hz: f64, low_hz: f64, sample_rate_hz: f64) -> Self {
-        let coefficient = |hz| one_pole::coefficient(hz, sample_rate_hz);
-        Self { high: coefficient(high_hz), low: coefficient(low_hz) }
-    }
-}
+/// Pairs of lines that the modulation turns.
+const PAIRS: usize = LINES / 2;
 
-/// Sixteen delay lines that feed one another through a Householder matrix, which keeps all energy; what decays, decays
-/// by the gain of each line: 10^(−3·m/(fs·RT60)) for a line of m frames, so that all decay alike.
+/// Sixteen delay lines that feed one another through a Householder matrix, which keeps all energy; what decays, decays by
+/// the filter of each line, so that all decay alike.
+///
+/// Before the matrix, pairs of lines may be turned into each other by small angles that move slowly: that keeps all energy
+/// too, so it leaves the decay alone, but no mode rings on by itself.
+///
+/// *Reference*: S. J. Schlecht, E. A. P. Habets, "Time-varying feedback matrices in feedback delay networks and their
+/// application in artificial reverberation", JASA 138(3), 2015.
 pub struct Network {
     lines: Vec<DelayLine<f32>>,
-    gains: [f64; LINES],
-    /// Gain above the high corner and below the low one, relative to `gains`.
-    high_gains: [f64; LINES],
-    low_gains: [f64; LINES],
-    high: OnePole<LINES>,
-    low: OnePole<LINES>,
+    absorber: Absorber<LINES>,
+    energy: f64,
     /// Frames in a row in which nothing but 0 went into the lines, up to the longest line.
     quiet_frames: usize,
 }
 
+/// The turns of all pairs at one frame: cosine and sine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turns {
+    cos: [f64; PAIRS],
+    sin: [f64; PAIRS],
+}
+
+impl Turns {
+    /// The turns at a phase (2^64 is a whole round; each pair is an eighth of one apart) to at most `angle` radians.
+    #[must_use]
+    pub fn at(phase: u64, angle: f64) -> Self {
+        let angles: [f64; PAIRS] = core::array::from_fn(|pair| {
+            let phase = phase.wrapping_add((pair as u64) << 61);
+            angle * math::sin(TAU * ((phase >> 11) as f64 / (1u64 << 53) as f64))
+        });
+        Self { cos: angles.map(math::cos), sin: angles.map(math::sin) }
+    }
+
+    /// Turns at `t` of the way to others close by.
+    #[must_use]
+    #[inline(always)]
+    pub fn towards(&self, to: &Self, t: f64) -> Self {
+        Self {
+            cos: core::array::from_fn(|pair| self.cos[pair] + (to.cos[pair] - self.cos[pair]) * t),
+            sin: core::array::from_fn(|pair| self.sin[pair] + (to.sin[pair] - self.sin[pair]) * t),
+        }
+    }
+
+    #[inline(always)]
+    fn apply(&self, row: &mut [f64; LINES]) {
+        let (first, second) = row.split_at_mut(PAIRS);
+        for pair in 0..PAIRS {
+            let (a, b) = (first[pair], second[pair]);
+            first[pair] = self.cos[pair] * a - self.sin[pair] * b;
+            second[pair] = self.sin[pair] * a + self.cos[pair] * b;
+        }
+    }
+}
+
 impl Network {
     /// A network whose lines are about `shortest_ms` to `longest_ms` long (prime numbers of frames, so that no two share
-    /// an echo) and whose sound falls by 60 dB in `decay_s`.
+    /// an echo) and whose sound decays as `decay` says.
     ///
-    /// The lines together are at least 0.15·RT60 long, however small the room: fewer modes would ring apart.
+    /// However small the room, the lines together are so long that no mode rings apart.
     #[must_use]
-    pub fn new(shortest_ms: f64, longest_ms: f64, decay_s: f64, sample_rate_hz: f64) -> Self {
+    pub fn new(shortest_ms: f64, longest_ms: f64, decay: &Decay, sample_rate_hz: f64) -> Self {
         let ratio = longest_ms / shortest_ms;
         let share = |line: usize| math::powf(ratio, line as f64 / (LINES - 1) as f64);
         let total_s: f64 = (0..LINES).map(|line| share(line) * shortest_ms * 0.001).sum();
-        let stretch = (0.15 * decay_s / total_s).max(1.0);
-        let mut lengths: Vec<usize> = Vec::with_capacity(LINES);
-        for line in 0..LINES {
+        let stretch = (MODES_PER_DECAY * decay.longest_s() / total_s).max(1.0);
+        let mut lengths = [0; LINES];
+        let mut after = RUN_FRAMES;
+        for (line, length) in lengths.iter_mut().enumerate() {
             let wanted = (share(line) * shortest_ms * stretch * 0.001 * sample_rate_hz) as usize;
-            let after = lengths.last().map_or(RUN_FRAMES, |last| last + 1);
-            lengths.push(next_prime(wanted.max(after)));
+            *length = next_prime(wanted.max(after));
+            after = *length + 1;
         }
-        let falling = |frames: usize, seconds: f64| math::powf(10.0, -3.0 * frames as f64 / (sample_rate_hz * seconds));
-        let relative = |frames, share| falling(frames, decay_s * share) / falling(frames, decay_s);
+        // The energy that one round leaves, per octave; what is left of all rounds follows.
+        let kept = |frames: usize, seconds: f64| math::powf(10.0, -6.0 * frames as f64 / (sample_rate_hz * seconds));
+        let energies = OCTAVES_HZ.map(|hz| {
+            let seconds = decay.at(hz);
+            let per_round = lengths.iter().map(|length| kept(*length, seconds)).sum::<f64>() / LINES as f64;
+            per_round / (1.0 - per_round)
+        });
         Self {
-            gains: core::array::from_fn(|line| falling(lengths[line], decay_s)),
-            high_gains: core::array::from_fn(|line| relative(lengths[line], HIGH_DECAY)),
-            low_gains: core::array::from_fn(|line| relative(lengths[line], LOW_DECAY)),
+            absorber: Absorber::new(decay, &lengths, sample_rate_hz),
+            energy: energies.iter().sum::<f64>() / energies.len() as f64,
             quiet_frames: lengths[LINES - 1],
             lines: lengths.into_iter().map(|frames| DelayLine::new(frames, 0.0)).collect(),
-            high: OnePole::ZERO,
-            low: OnePole::ZERO,
         }
     }
 
-    /// The energy of one output over that of white noise fed to all channels, before absorption.
+    /// The energy of one output over that of noise fed to all channels, as a mean over the octaves.
     #[must_use]
     pub fn energy(&self) -> f64 {
-        let per_round = self.gains.iter().map(|gain| gain * gain).sum::<f64>() / LINES as f64;
-        per_round / (1.0 - per_round)
+        self.energy
     }
 
     /// Feeds up to [`RUN_FRAMES`] frames of the diffusers to the lines and writes what leaves them, left and right.
-    pub fn run(
-        &mut self,
-        diffused: &[[f64; CHANNELS]],
-        absorption: impl Fn(usize) -> Absorption,
-        out: &mut [Lanes<2>],
-    ) {
+    pub fn run(&mut self, diffused: &[[f64; CHANNELS]], turns: impl Fn(usize) -> Option<Turns>, out: &mut [Lanes<2>]) {
         let mut rows = [[0.0f64; LINES]; RUN_FRAMES];
         let rows = &mut rows[..diffused.len()];
         for (line, delay) in self.lines.iter().enumerate() {
@@ -203,19 +224,12 @@ impl Network {
             tail.iter_mut().zip(wrapped).for_each(|(row, sample)| row[line] = f64::from(*sample));
         }
         for (index, ((row, diffused), out)) in rows.iter_mut().zip(diffused).zip(out).enumerate() {
-            let Absorption { high, low } = absorption(index);
-            let below_high = self.high.low_pass(high, Lanes(*row));
-            let mut decayed = [0.0; LINES];
-            for line in 0..LINES {
-                let damped = below_high.0[line] + self.high_gains[line] * (row[line] - below_high.0[line]);
-                decayed[line] = self.gains[line] * damped;
-            }
-            let below_low = self.low.low_pass(low, Lanes(decayed));
-            for ((decayed, low), gain) in decayed.iter_mut().zip(below_low.0).zip(self.low_gains) {
-                *decayed -= (1.0 - gain) * low;
+            self.absorber.run(row);
+            if let Some(turns) = turns(index) {
+                turns.apply(row);
             }
             let mut quarters = [0.0; 4];
-            for four in decayed.chunks_exact(4) {
+            for four in row.chunks_exact(4) {
                 for (quarter, value) in quarters.iter_mut().zip(four) {
                     *quarter += value;
                 }
@@ -227,8 +241,8 @@ impl Network {
             // Both halves of the lines hear the diffusers, the second upside down.
             for channel in 0..CHANNELS {
                 let fed = diffused[channel] * FRAC_1_SQRT_2;
-                row[channel] = without_dust(decayed[channel] - share + fed);
-                row[channel + CHANNELS] = without_dust(decayed[channel + CHANNELS] - share - fed);
+                row[channel] = without_dust(row[channel] - share + fed);
+                row[channel + CHANNELS] = without_dust(row[channel + CHANNELS] - share - fed);
             }
         }
         for (line, delay) in self.lines.iter_mut().enumerate() {
@@ -244,21 +258,19 @@ impl Network {
 
     /// Clears filter states that have decayed to nothing; to be called at absolute frames.
     pub fn tidy(&mut self) {
-        self.high = self.high.without_dust();
-        self.low = self.low.without_dust();
+        self.absorber.tidy();
     }
 
     /// Whether nothing is left to sound.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        self.quiet_frames == self.lines[LINES - 1].length() && self.high == OnePole::ZERO && self.low == OnePole::ZERO
+        self.quiet_frames == self.lines[LINES - 1].length() && self.absorber.is_silent()
     }
 
     /// Makes the network silent.
     pub fn reset(&mut self) {
         self.lines.iter_mut().for_each(DelayLine::reset);
-        self.high = OnePole::ZERO;
-        self.low = OnePole::ZERO;
+        self.absorber.reset();
         self.quiet_frames = self.lines[LINES - 1].length();
     }
 }
@@ -290,7 +302,7 @@ mod tests {
     #[test]
     fn lines_have_prime_lengths_that_together_suffice_for_the_modes() {
         for (sample_rate_hz, decay_s) in [(44100.0, 0.1), (48000.0, 1.8), (192000.0, 20.0)] {
-            let network = Network::new(18.0, 45.0, decay_s, sample_rate_hz);
+            let network = Network::new(18.0, 45.0, &Decay::measured_as(&[decay_s; 8]), sample_rate_hz);
             let lengths: Vec<usize> = network.lines.iter().map(DelayLine::length).collect();
             assert!(lengths.windows(2).all(|pair| pair[0] < pair[1]), "{lengths:?}");
             assert!(lengths.iter().all(|&length| next_prime(length) == length), "{lengths:?}");

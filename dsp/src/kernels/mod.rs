@@ -1,5 +1,6 @@
 //! Kernels: slices in, slices out; no parameters, no graph.
 
+pub mod absorption;
 pub mod ballistics;
 pub mod box_stack;
 pub mod convolver;

@@ -197,7 +197,7 @@ processors! {
     /// A delay.
     delay: Delay, revision 1;
     /// A reverb.
-    reverb: Reverb, revision 1;
+    reverb: Reverb, revision 2;
     /// Convolution with an impulse response.
     convolution: Convolution, revision 1;
 }

@@ -1,37 +1,59 @@
-//! Reverb.
+//! Reverb: its parameters. What they set in motion is in [`running`].
 
-use core::f64::consts::FRAC_1_SQRT_2;
+mod running;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::range_fault;
-use crate::control::{Interpolate, Moving, Run, Runs, TIDY_FRAMES, between, finite, moving_lanes, set_lanes};
-use crate::kernels::delay_line::DelayLine;
-use crate::kernels::fdn::{Absorption, CHANNELS, Diffuser, Network, RUN_FRAMES};
-use crate::kernels::lanes::Lanes;
-use crate::kernels::one_pole::OnePole;
+use crate::control::moving_lanes;
+use crate::kernels::absorption::{Decay, OCTAVES, OCTAVES_HZ};
 use crate::math;
-use crate::node::{Block, Node, ParameterLane, Parameters, Prepare};
-use crate::units::frames_from_ms;
+use crate::node::{Node, ParameterLane, Parameters, Prepare};
+use running::ReverbNode;
 
 /// An algorithmic reverb: diffusers into a feedback delay network. Mono in gives stereo out. On a bus, `mix` is 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reverb {
-    /// Time in which the sound falls by 60 dB (RT60), in seconds, 0.1 to 20. Cannot be automated.
+    /// Time in which the middle of the sound falls by 60 dB (RT60), in seconds, 0.1 to 20. Cannot be automated.
     #[schemars(range(min = 0.1, max = 20.0))]
     pub decay_s: f64,
+    /// The decay far below `low_hz` as a multiple of `decay_s`, 0.2 to 3. Cannot be automated.
+    #[schemars(range(min = 0.2, max = 3.0))]
+    pub low_decay: f64,
+    /// Where the low decay begins, in Hz, 40 to 1000: half the way, as a ratio. Cannot be automated.
+    #[schemars(range(min = 40.0, max = 1000.0))]
+    pub low_hz: f64,
+    /// The decay far above `high_hz` as a multiple of `decay_s`, 0.1 to 2. Cannot be automated.
+    #[schemars(range(min = 0.1, max = 2.0))]
+    pub high_decay: f64,
+    /// Where the high decay begins, in Hz, 1000 to 16000: half the way, as a ratio. Cannot be automated.
+    #[schemars(range(min = 1000.0, max = 16000.0))]
+    pub high_hz: f64,
+    /// The decay of each octave from 63 Hz to 8 kHz as a multiple of what the other parameters say, 8 values of 0.25 to 4;
+    /// empty leaves them alone. Cannot be automated.
+    #[schemars(length(max = 8), inner(range(min = 0.25, max = 4.0)))]
+    pub octaves: Vec<f64>,
     /// Time before the first reflection in ms, 0 to 500. Cannot be automated.
     #[schemars(range(min = 0.0, max = 500.0))]
     pub predelay_ms: f64,
     /// Size of the room, 0 (small) to 1 (large): scales the delay lines. Cannot be automated.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub size: f64,
-    /// Corner in Hz above which the reverb is darker, 500 to 20000.
+    /// Share of the energy that are early reflections, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub early: f64,
+    /// How far the network turns its lines into each other and back, 0 (still) to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub modulation: f64,
+    /// How often it does so, in Hz, 0.05 to 5. Cannot be automated: its phase follows the session frame.
+    #[schemars(range(min = 0.05, max = 5.0))]
+    pub modulation_hz: f64,
+    /// Corner in Hz of the high cut before the reverb, 500 to 20000.
     #[schemars(range(min = 500.0, max = 20000.0))]
     pub high_cut_hz: f64,
-    /// Corner in Hz below which the reverb is thinner, 10 to 2000.
+    /// Corner in Hz of the low cut before the reverb, 10 to 2000.
     #[schemars(range(min = 10.0, max = 2000.0))]
     pub low_cut_hz: f64,
     /// Stereo width of the reverb, 0 (mono) to 1.
@@ -46,10 +68,18 @@ impl Default for Reverb {
     fn default() -> Self {
         Self {
             decay_s: 1.8,
+            low_decay: 1.1,
+            low_hz: 250.0,
+            high_decay: 0.4,
+            high_hz: 6000.0,
+            octaves: Vec::new(),
             predelay_ms: 20.0,
             size: 0.5,
-            high_cut_hz: 8000.0,
-            low_cut_hz: 120.0,
+            early: 0.2,
+            modulation: 0.3,
+            modulation_hz: 0.7,
+            high_cut_hz: 10_000.0,
+            low_cut_hz: 80.0,
             width: 1.0,
             mix: 1.0,
         }
@@ -58,6 +88,8 @@ impl Default for Reverb {
 
 impl Parameters for Reverb {
     continuous! {
+        early: 0.0 to 1.0,
+        modulation: 0.0 to 1.0,
         high_cut_hz: 500.0 to 20000.0,
         low_cut_hz: 10.0 to 2000.0,
         width: 0.0 to 1.0,
@@ -65,12 +97,23 @@ impl Parameters for Reverb {
     }
 
     fn faults(&self, _: u32) -> Vec<(String, String)> {
+        let count = self.octaves.len();
+        let octaves = (count != 0 && count != OCTAVES)
+            .then(|| ("octaves".to_owned(), format!("has {count} values; expected {OCTAVES}, or none")));
+        let octave = |(index, value): (usize, &f64)| range_fault(format!("octaves.{}", index + 1), *value, 0.25, 4.0);
         [
             range_fault("decay_s", self.decay_s, 0.1, 20.0),
+            range_fault("low_decay", self.low_decay, 0.2, 3.0),
+            range_fault("low_hz", self.low_hz, 40.0, 1000.0),
+            range_fault("high_decay", self.high_decay, 0.1, 2.0),
+            range_fault("high_hz", self.high_hz, 1000.0, 16_000.0),
             range_fault("predelay_ms", self.predelay_ms, 0.0, 500.0),
             range_fault("size", self.size, 0.0, 1.0),
+            range_fault("modulation_hz", self.modulation_hz, 0.05, 5.0),
+            octaves,
         ]
         .into_iter()
+        .chain(self.octaves.iter().enumerate().map(octave))
         .flatten()
         .collect()
     }
@@ -83,14 +126,36 @@ impl Parameters for Reverb {
         0
     }
 
-    /// Pre-delay, diffusion, and twice the time in which the sound falls by 60 dB.
+    /// Pre-delay, diffusion, and twice the longest time in which the sound falls by 60 dB at any frequency, with what the
+    /// filters of the lines may miss it by.
     fn tail_frames(&self, sample_rate_hz: u32) -> u64 {
-        let seconds = self.predelay_ms * 0.001 + 0.25 + 2.0 * self.decay_s;
+        let seconds = self.predelay_ms * 0.001 + 0.25 + 2.1 * self.decay().longest_s();
         (seconds * f64::from(sample_rate_hz)).ceil() as u64
     }
 }
 
 impl Reverb {
+    /// The time in seconds in which each octave from 63 Hz to 8 kHz falls by 60 dB, as measured from −5 to −35 dB:
+    ///
+    /// ```text
+    /// T(f) = decay_s · low_decay^(1/(1 + (f/low_hz)²)) · high_decay^(1/(1 + (high_hz/f)²)) · octaves(f)
+    /// ```
+    #[must_use]
+    pub fn octave_decay_s(&self) -> [f64; OCTAVES] {
+        core::array::from_fn(|octave| {
+            let hz = OCTAVES_HZ[octave];
+            let (below, above) = (hz / self.low_hz, self.high_hz / hz);
+            let low = math::powf(self.low_decay, 1.0 / (1.0 + below * below));
+            let high = math::powf(self.high_decay, 1.0 / (1.0 + above * above));
+            let own = self.octaves.get(octave).copied().unwrap_or(1.0);
+            (self.decay_s * low * high * own).clamp(SHORTEST_S, LONGEST_S)
+        })
+    }
+
+    fn decay(&self) -> Decay {
+        Decay::measured_as(&self.octave_decay_s())
+    }
+
     /// The node, ready to process.
     #[must_use]
     pub fn build(&self, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
@@ -105,150 +170,6 @@ impl Reverb {
     }
 }
 
-/// How much of the energy are early reflections, straight from the diffusers.
-const EARLY_ENERGY: f64 = 0.2;
-
-/// Pre-delay, both cuts, diffusers, network; early reflections and late sound added, narrowed, mixed with the input.
-/// White noise comes out of the wet side about as loud as it went in, whatever the decay.
-struct ReverbNode {
-    reverb: Reverb,
-    channels_in: usize,
-    sample_rate_hz: f64,
-    lanes: Vec<ParameterLane>,
-    settings: Moving<Settings>,
-    predelay: DelayLine<[f32; 2]>,
-    high_cut: OnePole<2>,
-    low_cut: OnePole<2>,
-    diffuser: Diffuser,
-    network: Network,
-    early_gain: f64,
-    late_gain: f64,
-    /// Frames in a row in which exact silence entered both the pre-delay and the diffusers.
-    quiet_frames: usize,
-}
-
-/// The parameters as the loop uses them; interpolated as they are.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Settings {
-    cuts: Absorption,
-    width: f64,
-    mix: f64,
-}
-
-impl Settings {
-    fn of(reverb: &Reverb, sample_rate_hz: f64) -> Self {
-        let cuts = Absorption::new(reverb.high_cut_hz, reverb.low_cut_hz, sample_rate_hz);
-        Self { cuts, width: reverb.width, mix: reverb.mix }
-    }
-}
-
-impl Interpolate for Settings {
-    #[inline(always)]
-    fn interpolated(&self, to: &Self, t: f64) -> Self {
-        let cuts =
-            Absorption { high: between(self.cuts.high, to.cuts.high, t), low: between(self.cuts.low, to.cuts.low, t) };
-        Self { cuts, width: between(self.width, to.width, t), mix: between(self.mix, to.mix, t) }
-    }
-}
-
-impl ReverbNode {
-    fn new(reverb: Reverb, prepare: Prepare, lanes: Vec<ParameterLane>) -> Self {
-        let sample_rate_hz = f64::from(prepare.sample_rate_hz);
-        let scale = reverb.scale();
-        let network = Network::new(31.0 * scale, 79.0 * scale, reverb.decay_s, sample_rate_hz);
-        let late_energy = 2.0 * network.energy();
-        let mut node = Self {
-            channels_in: prepare.channels,
-            sample_rate_hz,
-            lanes,
-            settings: Moving::still(Settings::of(&reverb, sample_rate_hz)),
-            predelay: DelayLine::new(frames_from_ms(reverb.predelay_ms, prepare.sample_rate_hz), [0.0; 2]),
-            high_cut: OnePole::ZERO,
-            low_cut: OnePole::ZERO,
-            diffuser: Diffuser::new(scale, sample_rate_hz),
-            network,
-            early_gain: EARLY_ENERGY.sqrt(),
-            late_gain: ((1.0 - EARLY_ENERGY) / late_energy).sqrt(),
-            quiet_frames: 0,
-            reverb,
-        };
-        node.quiet_frames = node.memory_frames();
-        node
-    }
-
-    /// What pre-delay and diffusers hold.
-    fn memory_frames(&self) -> usize {
-        self.predelay.length() + self.diffuser.longest_frames()
-    }
-
-    fn process_run(&mut self, block: &mut Block<'_>, run: Run) {
-        if run.frame.rem_euclid(TIDY_FRAMES) == 0 {
-            self.high_cut = self.high_cut.without_dust();
-            self.low_cut = self.low_cut.without_dust();
-            self.network.tidy();
-        }
-        if !self.lanes.is_empty() {
-            let Self { reverb, lanes, sample_rate_hz, .. } = self;
-            self.settings.seek(run.frame, |frame| {
-                set_lanes(reverb, lanes, frame);
-                Settings::of(reverb, *sample_rate_hz)
-            });
-        }
-        let settings = |index: usize| self.settings.at(run.frame + index as i64);
-        // A mono input sounds as loud as a stereo one that has it on both sides at the centre of an equal-power pan.
-        let spread = if self.channels_in == 1 { FRAC_1_SQRT_2 } else { 1.0 };
-        let mut dry = [Lanes::<2>::ZERO; RUN_FRAMES];
-        let mut diffused = [[0.0; CHANNELS]; RUN_FRAMES];
-        for index in 0..run.frames {
-            let sample =
-                |channel: usize| finite(block.audio.channel(channel.min(self.channels_in - 1))[run.start + index]);
-            let input = [sample(0), sample(1)];
-            dry[index] = Lanes(input.map(f64::from));
-            let late = Lanes(self.predelay.exchange(input).map(f64::from)) * spread;
-            let cuts = settings(index).cuts;
-            let late = self.high_cut.low_pass(cuts.high, late);
-            let late = late - self.low_cut.low_pass(cuts.low, late);
-            let quiet = input == [0.0; 2] && late == Lanes::ZERO;
-            self.quiet_frames = if quiet { self.quiet_frames.saturating_add(1) } else { 0 };
-            diffused[index] = core::array::from_fn(|channel| 0.5 * late.0[channel % 2]);
-        }
-        let diffused = &mut diffused[..run.frames];
-        self.diffuser.run(diffused);
-        let mut late = [Lanes::<2>::ZERO; RUN_FRAMES];
-        self.network.run(diffused, |index| settings(index).cuts, &mut late[..run.frames]);
-        for index in 0..run.frames {
-            let Settings { width, mix, .. } = settings(index);
-            let early = |side: usize| (0..CHANNELS / 2).map(|pair| diffused[index][2 * pair + side]).sum::<f64>();
-            let wet = Lanes([early(0), early(1)]) * self.early_gain + late[index] * self.late_gain;
-            let (mid, side) = (0.5 * (wet.0[0] + wet.0[1]), 0.5 * width * (wet.0[0] - wet.0[1]));
-            let out = dry[index] * (1.0 - mix) + Lanes([mid + side, mid - side]) * mix;
-            for lane in 0..2 {
-                block.audio.channel_mut(lane)[run.start + index] = finite(out.0[lane] as f32);
-            }
-        }
-    }
-}
-
-impl Node for ReverbNode {
-    fn process(&mut self, block: &mut Block<'_>) {
-        for run in Runs::<RUN_FRAMES>::of(block.frame, block.audio.frames()) {
-            self.process_run(block, run);
-        }
-    }
-
-    fn reset(&mut self) {
-        self.predelay.reset();
-        self.high_cut = OnePole::ZERO;
-        self.low_cut = OnePole::ZERO;
-        self.diffuser.reset();
-        self.network.reset();
-        self.quiet_frames = self.memory_frames();
-    }
-
-    fn is_at_rest(&self) -> bool {
-        self.quiet_frames >= self.memory_frames()
-            && self.high_cut == OnePole::ZERO
-            && self.low_cut == OnePole::ZERO
-            && self.network.is_silent()
-    }
-}
+/// No octave decays faster or slower than this, in seconds, whatever the parameters multiply to.
+const SHORTEST_S: f64 = 0.05;
+const LONGEST_S: f64 = 40.0;

@@ -33,7 +33,7 @@ fn insert_ns(insert: &Insert) -> u64 {
         Processor::Limiter(_) => 120,
         Processor::MonoBelow(_) => 10,
         Processor::Delay(_) => 12,
-        Processor::Reverb(_) => 90,
+        Processor::Reverb(_) => 200,
         // Two transforms a channel, and up to 32 parts of the response.
         Processor::Convolution(_) => 300,
     }

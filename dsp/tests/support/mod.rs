@@ -280,6 +280,16 @@ pub fn paths() -> Vec<(String, Processor)> {
                 ..Reverb::default()
             }),
         ),
+        (
+            "octaves, still",
+            Processor::Reverb(Reverb {
+                decay_s: 1.0,
+                octaves: vec![2.0, 1.6, 1.3, 1.1, 1.0, 0.9, 0.7, 0.5],
+                modulation: 0.0,
+                early: 0.6,
+                ..Reverb::default()
+            }),
+        ),
     ];
     let defaults = Processor::all().into_iter().map(|processor| ("default", processor));
     defaults.chain(more).map(|(label, processor)| (format!("{} ({label})", processor.name()), processor)).collect()
