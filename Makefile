@@ -14,12 +14,12 @@ demo:
 	$(RUN) examples/demo.sh $(DEMO_DATA) out
 
 test:
-	deploy/setup.sh postgres ffmpeg flac python
+	deploy/setup.sh postgres ffmpeg flac python qemu
 	$(RUN) $(CARGO) test --locked --workspace --all-features
 
 # The same tests with the large counts: of random sessions, graphs and mutated files.
 test-long:
-	deploy/setup.sh postgres ffmpeg flac python
+	deploy/setup.sh postgres ffmpeg flac python qemu
 	$(RUN) env MIXDOWN_LONG=20 $(CARGO) test --locked --workspace --all-features
 
 lint:
@@ -36,7 +36,7 @@ bench:
 
 # Prints the golden digests of the sound as it is now; a changed one demands a changed revision.
 golden:
-	MIXDOWN_GOLDEN=print $(CARGO) test --locked -p mixdown-dsp --test golden -- --nocapture
+	MIXDOWN_GOLDEN=print $(CARGO) test --locked --no-fail-fast -p mixdown-dsp --test golden --test example -- --nocapture
 
 clean-demo:
 	rm -rf $(DEMO_DATA) out

@@ -1,0 +1,129 @@
+//! Digests of what processors, kernels and elementary functions make: the bits that no machine may change.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use mixdown_dsp::buffer::Buffer;
+use mixdown_dsp::kernels::dither::Quantizer;
+use mixdown_dsp::kernels::resampler::Resampler;
+use mixdown_dsp::kernels::true_peak::TruePeakReader;
+use mixdown_dsp::loudness::Meter;
+use mixdown_dsp::math;
+
+use crate::support::{Rig, moving_lanes, noise, paths};
+
+/// BLAKE3 over what a processor on all its paths makes of noise, still and automated, mono and stereo.
+pub fn of_processor(name: &str, frames: usize) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (_, processor) in paths().into_iter().filter(|(_, processor)| processor.name() == name) {
+        for channels in [1, 2] {
+            for lanes in [Vec::new(), moving_lanes(&processor, frames as u64)] {
+                let mut rig = Rig::new(&processor, 48_000, channels, &lanes);
+                for sample in rig.run(&noise(channels, frames, 0.7), None, &[1024]).iter().flatten() {
+                    hasher.update(&sample.to_le_bytes());
+                }
+            }
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// The digest of what something makes of so many frames.
+pub type DigestOver = fn(usize) -> String;
+
+/// What the finish and the clips are made with, beside the processors.
+pub const KERNELS: [(&str, DigestOver); 5] = [
+    ("resampler", resampler),
+    ("true_peak", true_peak),
+    ("loudness", loudness),
+    ("dither", dither),
+    ("math", elementary_functions),
+];
+
+fn stereo(frames: usize) -> Buffer {
+    let mut buffer = Buffer::new(2, frames);
+    for (channel, samples) in buffer.iter_mut().zip(noise(2, frames, 0.9)) {
+        channel.copy_from_slice(&samples);
+    }
+    buffer
+}
+
+fn resampler(frames: usize) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (from_hz, to_hz) in [(44_100, 48_000), (96_000, 44_100), (48_000, 192_000), (44_101, 48_000)] {
+        let (mut resampler, mut out) = (Resampler::new(from_hz, to_hz, 2), Buffer::new(2, 0));
+        let mut hash = |out: &Buffer| {
+            out.iter().flatten().for_each(|sample| {
+                hasher.update(&sample.to_le_bytes());
+            });
+        };
+        resampler.process(&stereo(frames), &mut out);
+        hash(&out);
+        resampler.flush(&mut out);
+        hash(&out);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn true_peak(frames: usize) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for mut reader in [TruePeakReader::new(), TruePeakReader::strict()] {
+        for part in noise(1, frames, 0.9)[0].chunks(500) {
+            reader.push(part);
+            hasher.update(&reader.take_peak(0.0).to_le_bytes());
+        }
+        hasher.update(&reader.finish().to_le_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn loudness(frames: usize) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for sample_rate_hz in [44_100, 48_000, 96_000] {
+        let mut meter = Meter::new(sample_rate_hz, 2);
+        for _ in 0..10 {
+            meter.push(&stereo(frames));
+        }
+        let is = meter.finish();
+        for value in [is.integrated_lufs, is.momentary_max_lufs, is.true_peak_dbtp, is.sample_peak_dbfs] {
+            hasher.update(&value.unwrap_or(0.0).to_le_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn dither(frames: usize) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (bits, dithered) in [(16, true), (24, true), (16, false)] {
+        let mut integers = Vec::new();
+        Quantizer::new(bits, dithered, 1).process(&stereo(frames), 12_345, &mut integers);
+        integers.iter().for_each(|integer| {
+            hasher.update(&integer.to_le_bytes());
+        });
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Ten functions at `5·frames` places each: a million values at 20 000.
+fn elementary_functions(frames: usize) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut state = 1_u64;
+    for _ in 0..5 * frames {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (part, angle) = ((state >> 11) as f64 / (1_u64 << 53) as f64, f64::from((state >> 40) as u32) * 1e-3);
+        let positive = f64::from_bits(state >> 2 | 1 << 60);
+        for value in [
+            math::sin(angle),
+            math::cos(angle),
+            math::tan(angle),
+            math::exp(part * 100.0 - 50.0),
+            math::exp2(part * 200.0 - 100.0),
+            math::ln(positive),
+            math::log2(positive),
+            math::powf(angle + part, part * 20.0 - 10.0),
+            math::quick_exp2(part * 200.0 - 100.0),
+            math::quick_log2(part + 1e-9),
+        ] {
+            hasher.update(&value.to_le_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
