@@ -43,6 +43,7 @@ macro_rules! instant {
     };
 }
 
+mod clipper;
 mod compressor;
 mod convolution;
 mod delay;
@@ -60,11 +61,14 @@ mod pan;
 mod polarity;
 mod presets;
 mod reverb;
+mod saturator;
+mod shaping;
 mod swap;
 mod transient;
 mod trim;
 mod width;
 
+pub use clipper::Clipper;
 pub use compressor::Compressor;
 pub use convolution::{Convolution, Impulse, MAX_RESPONSE_SECONDS, RESPONSE_CHANNELS};
 pub use delay::Delay;
@@ -81,6 +85,7 @@ pub use pan::{Pan, StereoPan};
 pub use polarity::{Channels, Polarity};
 pub use presets::Preset;
 pub use reverb::Reverb;
+pub use saturator::{Saturator, SaturatorCurve};
 pub use swap::Swap;
 pub use transient::Transient;
 pub use trim::Trim;
@@ -190,6 +195,10 @@ processors! {
     gate: Gate, revision 1;
     /// A transient shaper.
     transient: Transient, revision 1;
+    /// A saturator.
+    saturator: Saturator, revision 1;
+    /// A clipper.
+    clipper: Clipper, revision 1;
     /// A true-peak limiter.
     limiter: Limiter, revision 2;
     /// Mono below a frequency.

@@ -30,6 +30,8 @@ fn insert_ns(insert: &Insert) -> u64 {
         Processor::Eq(eq) => 6 * eq.bands.len() as u64,
         Processor::Compressor(_) | Processor::Gate(_) => 12,
         Processor::Expander(_) | Processor::Transient(_) => 19,
+        Processor::Saturator(_) => 350,
+        Processor::Clipper(_) => 300,
         Processor::Limiter(_) => 120,
         Processor::MonoBelow(_) => 10,
         Processor::Delay(_) => 12,

@@ -18,6 +18,7 @@ mod gain;
 mod gate;
 mod mono_below;
 mod reverb;
+mod shaping;
 mod transient;
 
 /// 20·log10|x|.

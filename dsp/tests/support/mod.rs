@@ -270,6 +270,28 @@ pub fn paths() -> Vec<(String, Processor)> {
         ("steep", Processor::MonoBelow(MonoBelow { frequency_hz: 300.0, slope_db_per_octave: 48 })),
         ("gentle", Processor::MonoBelow(MonoBelow { frequency_hz: 80.0, slope_db_per_octave: 12 })),
         (
+            "tube, biased, 4x",
+            Processor::Saturator(Saturator {
+                curve: SaturatorCurve::Tube,
+                drive_db: 18.0,
+                bias: -0.2,
+                output_db: -6.0,
+                mix: 0.7,
+                oversampling: 4,
+            }),
+        ),
+        ("tape", Processor::Saturator(Saturator { curve: SaturatorCurve::Tape, ..Saturator::default() })),
+        (
+            "cubic, 16x",
+            Processor::Saturator(Saturator {
+                curve: SaturatorCurve::Cubic,
+                drive_db: 12.0,
+                oversampling: 16,
+                ..Saturator::default()
+            }),
+        ),
+        ("soft", Processor::Clipper(Clipper { drive_db: 9.0, knee_db: 6.0, mix: 0.8, ..Clipper::default() })),
+        (
             "small room",
             Processor::Reverb(Reverb {
                 decay_s: 0.3,

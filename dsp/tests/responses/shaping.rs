@@ -1,0 +1,146 @@
+//! Saturator and clipper: aliases, harmonics, and the silence between dry and wet.
+
+use core::f64::consts::{PI, TAU};
+
+use mixdown_dsp::math;
+use mixdown_dsp::nodes::{Clipper, Processor, Saturator, SaturatorCurve};
+
+use super::support::render;
+use super::{db, from_db, tools};
+
+const RATE_HZ: u32 = 48_000;
+
+fn sine(hz: f64, amplitude: f64, frames: usize) -> Vec<f32> {
+    (0..frames).map(|n| (amplitude * math::sin(TAU * hz * n as f64 / f64::from(RATE_HZ))) as f32).collect()
+}
+
+/// Amplitude of a whole number of periods' component at a frequency.
+fn amplitude(signal: &[f32], hz: f64) -> f64 {
+    let (mut re, mut im) = (0.0, 0.0);
+    for (n, sample) in signal.iter().enumerate() {
+        let turns = hz * n as f64 / f64::from(RATE_HZ);
+        let phase = TAU * (turns - turns.floor());
+        re += f64::from(*sample) * math::cos(phase);
+        im += f64::from(*sample) * math::sin(phase);
+    }
+    2.0 * (re * re + im * im).sqrt() / signal.len() as f64
+}
+
+/// A quarter of a second from half a second on, when all is steady.
+fn steady(processor: &Processor, input: Vec<f32>) -> Vec<f32> {
+    render(processor, RATE_HZ, &[input]).remove(0)[12_000..24_000].to_vec()
+}
+
+fn hard(drive_db: f64) -> Processor {
+    Processor::Clipper(Clipper { ceiling_db: 0.0, drive_db, ..Clipper::default() })
+}
+
+fn saturator(curve: SaturatorCurve, drive_db: f64) -> Processor {
+    Processor::Saturator(Saturator { curve, drive_db, ..Saturator::default() })
+}
+
+/// The worst single alias up to 20 kHz in dB of the fundamental, of a sine of 0 dBFS whose period is a whole divisor.
+fn worst_alias_dbc(processor: &Processor, hz: u32) -> f64 {
+    let output = steady(processor, sine(f64::from(hz), 1.0, 24_000));
+    let fundamental = amplitude(&output, f64::from(hz));
+    // All harmonics fold to multiples of the greatest common divisor of tone and rate.
+    let (mut a, mut b) = (RATE_HZ, hz);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    let lines = (1..=20_000 / a).map(|line| line * a).filter(|line| line % hz != 0);
+    db(lines.map(|line| amplitude(&output, f64::from(line))).fold(0.0, f64::max) / fundamental)
+}
+
+#[test]
+fn aliases_stay_below_their_goals() {
+    let clipped = worst_alias_dbc(&hard(12.0), 5000);
+    assert!(clipped < -95.0, "hard clip: {clipped} dBc");
+    let clipped = worst_alias_dbc(&hard(12.0), 1240);
+    assert!(clipped < -110.0, "hard clip of 1.24 kHz: {clipped} dBc");
+    let tanh = worst_alias_dbc(&saturator(SaturatorCurve::Tanh, 12.0), 5000);
+    assert!(tanh < -140.0, "tanh: {tanh} dBc");
+    for curve in [SaturatorCurve::Tape, SaturatorCurve::Tube] {
+        let alias = worst_alias_dbc(&saturator(curve, 12.0), 5000);
+        assert!(alias < -130.0, "{curve:?}: {alias} dBc");
+    }
+}
+
+#[test]
+fn below_the_knee_the_clipper_is_flat_and_dry_and_wet_cancel() {
+    for hz in [20.0, 100.0, 1000.0, 5000.0, 12_000.0, 18_000.0, 20_000.0] {
+        let input = sine(hz, 0.4, 24_000);
+        let clipper = |mix| Processor::Clipper(Clipper { ceiling_db: -6.0, knee_db: 1.0, mix, ..Clipper::default() });
+        let (wet, dry) = (steady(&clipper(1.0), input.clone()), steady(&clipper(0.0), input));
+        let gain_db = db(amplitude(&wet, hz) / amplitude(&dry, hz));
+        assert!(gain_db.abs() < 0.001, "{hz} Hz: {gain_db} dB");
+        let residue = wet.iter().zip(&dry).fold(0.0, |worst: f64, (w, d)| worst.max(f64::from((w - d).abs())));
+        assert!(db(residue / 0.4) < -100.0, "{hz} Hz: {} dB", db(residue / 0.4));
+    }
+}
+
+#[test]
+fn a_quiet_sound_leaves_the_saturator_as_it_came() {
+    for curve in [SaturatorCurve::Tanh, SaturatorCurve::Tape, SaturatorCurve::Cubic] {
+        for hz in [100.0, 3000.0, 19_000.0] {
+            let input = sine(hz, 0.001, 24_000);
+            let output = steady(&saturator(curve, 6.0), input);
+            let gain_db = db(amplitude(&output, hz) / (0.001 * from_db(6.0)));
+            assert!(gain_db.abs() < 0.001, "{curve:?}, {hz} Hz: {gain_db} dB");
+        }
+    }
+}
+
+#[test]
+fn a_hard_clipped_sine_has_the_harmonics_of_its_fourier_series() {
+    // Twice too high, so that it is cut from an angle of π/6 on.
+    let (a, theta) = (2.0, PI / 6.0);
+    let output = steady(&hard(0.0), sine(100.0, a, 24_000));
+    for n in [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0] {
+        let rise = if n == 1.0 { theta } else { math::sin((n - 1.0) * theta) / (n - 1.0) };
+        let slope = 2.0 * a / PI * (rise - math::sin((n + 1.0) * theta) / (n + 1.0));
+        let expected = slope + 4.0 * math::cos(n * theta) / (n * PI);
+        let measured = amplitude(&output, 100.0 * n);
+        assert!((measured - expected.abs()).abs() < 1e-5, "harmonic {n}: {measured} instead of {expected}");
+    }
+    assert!(db(amplitude(&output, 200.0)) < -140.0);
+}
+
+#[test]
+fn the_cubic_makes_the_third_harmonic_alone() {
+    let a = 1.2;
+    let output = steady(&saturator(SaturatorCurve::Cubic, 0.0), sine(100.0, a, 24_000));
+    // sin³ = (3·sin − sin 3)/4.
+    assert!((amplitude(&output, 100.0) - (a - a * a * a / 9.0)).abs() < 1e-5);
+    assert!((amplitude(&output, 300.0) - a * a * a / 27.0).abs() < 1e-5);
+    for n in [2.0, 4.0, 5.0, 6.0, 7.0, 9.0] {
+        let dbfs = db(amplitude(&output, 100.0 * n));
+        assert!(dbfs < -130.0, "harmonic {n}: {dbfs} dB");
+    }
+}
+
+#[test]
+fn the_tube_is_uneven_and_leaves_no_direct_current() {
+    let output = steady(&saturator(SaturatorCurve::Tube, 6.0), sine(100.0, 0.5, 24_000));
+    let harmonic = |n: f64| db(amplitude(&output, 100.0 * n) / amplitude(&output, 100.0));
+    assert!(harmonic(2.0) > harmonic(3.0) && harmonic(2.0) > -25.0, "{} {}", harmonic(2.0), harmonic(3.0));
+    let mean = output.iter().map(|sample| f64::from(*sample)).sum::<f64>() / output.len() as f64;
+    assert!(mean.abs() < 1e-3, "{mean}");
+}
+
+#[test]
+fn slow_sines_come_out_as_of_ffmpegs_soft_clipper() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let input = sine(100.0, 3.0, 24_000);
+    for (curve, kind) in [(SaturatorCurve::Tanh, "tanh"), (SaturatorCurve::Tape, "alg")] {
+        let filter = format!("asoftclip=type={kind}");
+        let theirs =
+            tools::read_f32(&tools::filter(folder.path(), &[std::slice::from_ref(&input)], &filter), 1).remove(0);
+        let processor = saturator(curve, 0.0);
+        let latency = processor.parameters().latency_frames(RATE_HZ);
+        let ours = render(&processor, RATE_HZ, std::slice::from_ref(&input)).remove(0);
+        let pairs = ours[12_000 + latency..].iter().zip(&theirs[12_000..]);
+        let residue = pairs.fold(0.0, |worst: f64, (a, b)| worst.max(f64::from((a - b).abs())));
+        assert!(db(residue) < -90.0, "{kind}: {} dB", db(residue));
+    }
+}
