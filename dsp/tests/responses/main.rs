@@ -16,6 +16,7 @@ mod eq;
 mod expander;
 mod gain;
 mod gate;
+mod limiter;
 mod mono_below;
 mod reverb;
 mod shaping;
