@@ -9,7 +9,7 @@ const TAIL: &str = "[[deliverables]]\nname = \"out\"\nmix = \"main\"\nformat = \
 const ASSETS: &str = include_str!("session_assets.toml");
 
 /// Processors whose page is still to be written.
-const WITHOUT_PAGE: &[&str] = &["eq", "compressor", "limiter", "delay"];
+const WITHOUT_PAGE: &[&str] = &["eq", "compressor", "limiter"];
 
 /// A session of one track with these inserts.
 fn session(inserts: &str) -> String {

@@ -1,6 +1,7 @@
 //! Every fault of a session, with its code and its place. `«` marks where in the text the fault must be found.
 #![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
+use mixdown_dsp::nodes::{Delay, Processor};
 use mixdown_dsp::session::{Faults, from_json, from_toml, load};
 
 const HEAD: &str = "version = 1\nsample_rate_hz = 48000\nend = \"20s\"\n";
@@ -400,6 +401,19 @@ fn ten_million_tracks_are_refused_with_the_limit() {
     assert_eq!(faults.0[1].expected, "a list of 1 to 1024");
     text = text.replace("{}", "{]");
     assert_eq!(from_json(&text).unwrap_err().0[0].code, "syntax");
+}
+
+#[test]
+fn a_delay_in_beats_needs_a_tempo_and_a_time_it_can_reach() {
+    let insert = "inserts = [{ delay = { time_beats = «0.75 } }]\n";
+    track(insert, &["no_tempo"]);
+    let tempo = |bpm: &str| format!("tempo_bpm = {bpm}\n{HEAD}{TRACK}{insert}{BUS}{DELIVERABLE}");
+    let session = from_toml(&format!("{}{ASSETS}", tempo("120").replace('«', ""))).unwrap();
+    let Processor::Delay(delay) = &session.tracks[0].inserts[0].processor else { panic!("a delay") };
+    // Keys know milliseconds alone: the same time said in beats or not has one key.
+    assert_eq!(*delay, Delay { time_ms: 375.0, ..Delay::default() });
+    whole(&tempo("120").replace("0.75", "12"), &["out_of_range"]);
+    track("inserts = [{ delay = { time_beats = «0.001 } }]\n", &["out_of_range"]);
 }
 
 #[test]

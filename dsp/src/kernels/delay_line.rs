@@ -29,6 +29,14 @@ impl<T: Copy> DelayLine<T> {
         oldest
     }
 
+    /// The value that went in `pushes` pushes ago: 1 is the newest, the length the oldest.
+    #[inline]
+    #[must_use]
+    pub fn back(&self, pushes: usize) -> T {
+        let end = if pushes > self.at { self.at + self.slots.len() } else { self.at };
+        self.slots[end - pushes]
+    }
+
     /// The `count` oldest values, in two pieces where the line wraps; `count` is at most the length.
     #[inline]
     #[must_use]

@@ -18,16 +18,20 @@ use crate::units::frames_from_ms;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Delay {
-    /// Delay in ms, 1 to 5000. Cannot be automated. `session` documents may give beats, which become ms.
+    /// Delay in ms, 1 to 5000. While it moves, echoes bend in pitch as on tape.
     #[schemars(range(min = 1.0, max = 5000.0))]
     pub time_ms: f64,
+    /// Delay in beats of the session's tempo, in place of `time_ms`: 1/64 to 64, as long as it makes 1 to 5000 ms. Cannot be automated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.015625, max = 64.0))]
+    pub time_beats: Option<f64>,
     /// Share of the output fed back, 0 to 0.95.
     #[schemars(range(min = 0.0, max = 0.95))]
     pub feedback: f64,
-    /// Corner of the low cut in the loop in Hz, 10 to 2000.
+    /// Corner of the low cut in the loop in Hz, 10 to 2000. Off where it stands at 10.
     #[schemars(range(min = 10.0, max = 2000.0))]
     pub low_cut_hz: f64,
-    /// Corner of the high cut in the loop in Hz, 500 to 20000.
+    /// Corner of the high cut in the loop in Hz, 500 to 20000. Off where it stands at 20000.
     #[schemars(range(min = 500.0, max = 20000.0))]
     pub high_cut_hz: f64,
     /// Echoes change sides: the input is summed to the left line, each echo crosses over.
@@ -39,12 +43,21 @@ pub struct Delay {
 
 impl Default for Delay {
     fn default() -> Self {
-        Self { time_ms: 375.0, feedback: 0.3, low_cut_hz: 100.0, high_cut_hz: 6000.0, ping_pong: false, mix: 1.0 }
+        Self {
+            time_ms: 375.0,
+            time_beats: None,
+            feedback: 0.3,
+            low_cut_hz: 100.0,
+            high_cut_hz: 6000.0,
+            ping_pong: false,
+            mix: 1.0,
+        }
     }
 }
 
 impl Parameters for Delay {
     continuous! {
+        time_ms: 1.0 to 5000.0,
         feedback: 0.0 to 0.95,
         low_cut_hz: 10.0 to 2000.0,
         high_cut_hz: 500.0 to 20000.0,
@@ -52,7 +65,7 @@ impl Parameters for Delay {
     }
 
     fn faults(&self, _: u32) -> Vec<(String, String)> {
-        range_fault("time_ms", self.time_ms, 1.0, 5000.0).into_iter().collect()
+        self.time_beats.and_then(|beats| range_fault("time_beats", beats, 0.015_625, 64.0)).into_iter().collect()
     }
 
     fn channels_out(&self, channels: usize) -> usize {
@@ -95,6 +108,10 @@ struct DelayNode<const C: usize> {
     sample_rate_hz: f64,
     lanes: Vec<ParameterLane>,
     line: DelayLine<[f32; C]>,
+    /// Whether the time moves: the line is as long as the longest then, and read between its frames.
+    moves: bool,
+    has_high_cut: bool,
+    has_low_cut: bool,
     high_cut: OnePole<C>,
     low_cut: OnePole<C>,
     /// Frames of exact silence in a row that went into the line, up to its length.
@@ -104,6 +121,7 @@ struct DelayNode<const C: usize> {
 /// The parameters as the loop uses them; interpolated as they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Settings {
+    frames: f64,
     feedback: f64,
     high_cut: f64,
     low_cut: f64,
@@ -113,6 +131,7 @@ struct Settings {
 impl Settings {
     fn of(delay: &Delay, sample_rate_hz: f64) -> Self {
         Self {
+            frames: delay.time_ms * 0.001 * sample_rate_hz,
             feedback: delay.feedback,
             high_cut: one_pole::coefficient(delay.high_cut_hz, sample_rate_hz),
             low_cut: one_pole::coefficient(delay.low_cut_hz, sample_rate_hz),
@@ -125,6 +144,7 @@ impl Interpolate for Settings {
     #[inline(always)]
     fn interpolated(&self, to: &Self, t: f64) -> Self {
         Self {
+            frames: between(self.frames, to.frames, t),
             feedback: between(self.feedback, to.feedback, t),
             high_cut: between(self.high_cut, to.high_cut, t),
             low_cut: between(self.low_cut, to.low_cut, t),
@@ -133,21 +153,58 @@ impl Interpolate for Settings {
     }
 }
 
+/// Frames to either side of a place between two frames, by which it is read.
+const REACH: usize = 4;
+
+/// The weights of the [`REACH`] frames up to a place `t` of the way from one frame to the next, and of as many after it: the
+/// polynomial through all of them (Lagrange). At a frame it is that frame.
+fn weights(t: f64) -> [f64; 2 * REACH] {
+    core::array::from_fn(|index| {
+        let at = index as f64 - (REACH - 1) as f64;
+        let others = (0..2 * REACH).filter(|other| *other != index).map(|other| other as f64 - (REACH - 1) as f64);
+        others.fold(1.0, |weight, other| weight * ((t - other) / (at - other)))
+    })
+}
+
 impl<const C: usize> DelayNode<C> {
     fn new(delay: Delay, sample_rate_hz: f64, prepare: Prepare, lanes: Vec<ParameterLane>) -> Self {
+        let moves = |name: &str| lanes.iter().find(|lane| delay.specs()[lane.parameter].name == name);
         // Never shorter than a run, which is read before it is written.
-        let length = frames_from_ms(delay.time_ms, prepare.sample_rate_hz).max(CONTROL_FRAMES);
+        let length = match moves("time_ms") {
+            None => frames_from_ms(delay.time_ms, prepare.sample_rate_hz).max(CONTROL_FRAMES),
+            Some(lane) => {
+                let longest_ms = lane.lane.knots().iter().map(|knot| knot.value).fold(1.0, f64::max);
+                frames_from_ms(longest_ms, prepare.sample_rate_hz) + CONTROL_FRAMES + 2 * REACH
+            }
+        };
         Self {
             channels_in: prepare.channels,
             settings: Moving::still(Settings::of(&delay, sample_rate_hz)),
             sample_rate_hz,
-            lanes,
             line: DelayLine::new(length, [0.0; C]),
+            moves: moves("time_ms").is_some(),
+            has_high_cut: moves("high_cut_hz").is_some() || delay.high_cut_hz < HIGHEST_CUT_HZ,
+            has_low_cut: moves("low_cut_hz").is_some() || delay.low_cut_hz > LOWEST_CUT_HZ,
             high_cut: OnePole::ZERO,
             low_cut: OnePole::ZERO,
             quiet_frames: length,
+            lanes,
             delay,
         }
+    }
+
+    /// What comes out of the line `frames` after it went in, for the frame at `index` of a run that is not in the line yet.
+    #[inline]
+    fn read(&self, frames: f64, index: usize) -> Lanes<C> {
+        let frames = frames.max((CONTROL_FRAMES + REACH) as f64);
+        let whole = frames.ceil();
+        // Frames back from the end of the line to the one at or before the place.
+        let back = whole as usize - index;
+        let mut sum = Lanes::ZERO;
+        for (tap, weight) in weights(whole - frames).into_iter().enumerate() {
+            sum = sum + Lanes(self.line.back(back + (REACH - 1) - tap).map(f64::from)) * weight;
+        }
+        sum
     }
 
     fn process_run(&mut self, block: &mut Block<'_>, run: Run) {
@@ -162,15 +219,26 @@ impl<const C: usize> DelayNode<C> {
                 Settings::of(delay, *sample_rate_hz)
             });
         }
-        let mut oldest = [[0.0f32; C]; CONTROL_FRAMES];
-        let mut newest = oldest;
-        for (value, slot) in oldest.iter_mut().zip(self.line.oldest(run.frames).into_iter().flatten()) {
-            *value = *slot;
+        let mut oldest = [[0.0f64; C]; CONTROL_FRAMES];
+        let mut newest = [[0.0f32; C]; CONTROL_FRAMES];
+        if self.moves {
+            for (index, value) in oldest.iter_mut().enumerate().take(run.frames) {
+                *value = self.read(self.settings.at(run.frame + index as i64).frames, index).0;
+            }
+        } else {
+            for (value, slot) in oldest.iter_mut().zip(self.line.oldest(run.frames).into_iter().flatten()) {
+                *value = slot.map(f64::from);
+            }
         }
         for index in 0..run.frames {
-            let Settings { feedback, high_cut, low_cut, mix } = self.settings.at(run.frame + index as i64);
-            let echo = self.high_cut.low_pass(high_cut, Lanes(oldest[index].map(f64::from)));
-            let echo = echo - self.low_cut.low_pass(low_cut, echo);
+            let Settings { feedback, high_cut, low_cut, mix, .. } = self.settings.at(run.frame + index as i64);
+            let mut echo = Lanes(oldest[index]);
+            if self.has_high_cut {
+                echo = self.high_cut.low_pass(high_cut, echo);
+            }
+            if self.has_low_cut {
+                echo = echo - self.low_cut.low_pass(low_cut, echo);
+            }
             let dry: Lanes<C> = Lanes(core::array::from_fn(|lane| {
                 let from = lane.min(self.channels_in - 1);
                 f64::from(finite(block.audio.channel(from)[run.start + index]))
@@ -190,6 +258,10 @@ impl<const C: usize> DelayNode<C> {
             if silent == run.frames { (self.quiet_frames + silent).min(self.line.length()) } else { silent };
     }
 }
+
+/// Where the cuts are off.
+const LOWEST_CUT_HZ: f64 = 10.0;
+const HIGHEST_CUT_HZ: f64 = 20_000.0;
 
 /// The mean of the channels goes to the left line, what comes out of each line to the other one.
 #[inline(always)]

@@ -204,7 +204,7 @@ processors! {
     /// Mono below a frequency.
     mono_below: MonoBelow, revision 1;
     /// A delay.
-    delay: Delay, revision 1;
+    delay: Delay, revision 2;
     /// A reverb.
     reverb: Reverb, revision 2;
     /// Convolution with an impulse response.

@@ -53,6 +53,7 @@ pub(super) fn chain(
         }
         check_parameters(&pointer, &insert.processor, context, report);
         let mut processor = insert.processor.clone();
+        resolve_beats(&pointer, &mut processor, context, report);
         let asset = processor_file(&pointer, &mut processor, context, report);
         let sidechain = sidechain(&pointer, insert, owner, context, report);
         if !insert.bypass {
@@ -80,6 +81,23 @@ fn check_parameters(pointer: &str, processor: &Processor, context: &Context<'_>,
         let (message, expected) = fault.split_once("; expected ").unwrap_or((&fault, ""));
         let pointer = format!("{pointer}/{}{}", processor.name(), field_pointer(&field));
         report.push(pointer, "bad_parameter", format!("{field} {message}"), expected);
+    }
+}
+
+/// Turns a delay in beats into milliseconds, which are all that its node, and its key, know.
+fn resolve_beats(pointer: &str, processor: &mut Processor, context: &Context<'_>, report: &mut Report) {
+    let Processor::Delay(delay) = processor else { return };
+    let Some(beats) = delay.time_beats.take() else { return };
+    let pointer = format!("{pointer}/delay/time_beats");
+    let Some(tempo_bpm) = context.base.tempo_bpm else {
+        let message = format!("the delay counts {beats} beats, but the session has no tempo");
+        report.push(pointer, "no_tempo", message, "`tempo_bpm` in the document, or `time_ms`");
+        return;
+    };
+    delay.time_ms = beats * 60_000.0 / tempo_bpm;
+    if !(1.0..=5000.0).contains(&delay.time_ms) {
+        let message = format!("{beats} beats at {tempo_bpm} beats per minute are {} ms", delay.time_ms);
+        report.push(pointer, "out_of_range", message, "1 to 5000 ms");
     }
 }
 
