@@ -54,17 +54,24 @@ fn rms_detection_reads_the_mean_square_of_its_window() {
 
 #[test]
 fn attack_and_release_are_63_percent_times() {
-    for (attack_ms, release_ms) in [(1.0, 50.0), (10.0, 120.0), (30.0, 400.0)] {
+    for (rate_hz, attack_ms, release_ms) in [
+        (RATE_HZ, 1.0, 50.0),
+        (RATE_HZ, 10.0, 120.0),
+        (RATE_HZ, 30.0, 400.0),
+        (44_100, 10.0, 120.0),
+        (88_200, 3.0, 60.0),
+        (192_000, 10.0, 50.0),
+    ] {
         let c = Compressor { ratio: 4.0, knee_db: 0.0, attack_ms, release_ms, ..Compressor::default() };
-        let frames = |ms: f64| (ms * f64::from(RATE_HZ) / 1000.0) as usize;
+        let frames = |ms: f64| (ms * f64::from(rate_hz) / 1000.0) as usize;
         let (rise, fall) = (1000, 1000 + frames(20.0 * attack_ms));
         let end = fall + frames(20.0 * release_ms);
         let input = levels(&[(-60.0, rise), (0.0, fall - rise), (-60.0, end - fall)]);
-        let output = render(&Processor::Compressor(c), RATE_HZ, std::slice::from_ref(&input));
+        let output = render(&Processor::Compressor(c), rate_hz, std::slice::from_ref(&input));
         for (name, ms, start, end) in [("attack", attack_ms, rise, fall), ("release", release_ms, fall, end)] {
             let measured = arrival_frames(&input, &output[0], start, end);
             let tolerance = (frames(ms) / 200).max(1);
-            assert!(measured.abs_diff(frames(ms)) <= tolerance, "{name} {ms} ms: {measured} frames");
+            assert!(measured.abs_diff(frames(ms)) <= tolerance, "{name} {ms} ms at {rate_hz} Hz: {measured} frames");
         }
     }
 }
@@ -189,6 +196,20 @@ fn the_link_goes_from_each_its_own_gain_to_one_for_both() {
     for channel in 0..2 {
         assert!(bits(&output[channel..=channel]) == bits(&render(&apart, RATE_HZ, &input[channel..=channel])));
     }
+}
+
+#[test]
+fn a_mono_key_drives_both_channels_and_a_stereo_key_each_its_own() {
+    let c = Compressor { ratio: 4.0, knee_db: 0.0, attack_ms: 0.1, stereo_link: 0.0, ..Compressor::default() };
+    let (quiet, loud) = (constant(-40.0, 2000), constant(0.0, 2000));
+    let gains_db = |key: &[Vec<f32>]| {
+        let mut rig = Rig::new(&Processor::Compressor(c.clone()), RATE_HZ, 2, &[]);
+        let output = rig.run(&[quiet.clone(), quiet.clone()], Some(key), &[MAX_BLOCK_FRAMES]);
+        [0, 1].map(|channel| db(f64::from(output[channel][1999] / quiet[0])))
+    };
+    assert!(gains_db(std::slice::from_ref(&loud)).iter().all(|gain| (gain + 13.5).abs() < 0.02));
+    let [left, right] = gains_db(&[quiet.clone(), loud.clone()]);
+    assert!(left == 0.0 && (right + 13.5).abs() < 0.02, "{left} and {right} dB");
 }
 
 #[test]

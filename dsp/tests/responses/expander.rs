@@ -1,7 +1,7 @@
 use mixdown_dsp::nodes::{Detection, Expander, Processor};
 
 use super::db;
-use super::dynamics::{arrival_frames, constant, levels, tone};
+use super::dynamics::{arrival_frames, constant, levels, thd_db, tone};
 use super::support::{bits, noise, render};
 
 const RATE_HZ: u32 = 48_000;
@@ -107,5 +107,27 @@ fn equal_channels_stay_equal_and_linked_ones_keep_their_balance() {
     let output = render(&Processor::Expander(e), RATE_HZ, &[mono, quiet]);
     for (left, right) in output[0].iter().zip(&output[1]) {
         assert!((left * 0.0625 - right).abs() <= 1e-7 * left.abs(), "{left} and {right}");
+    }
+}
+
+/// Harmonics of 50, 100 and 1000 Hz at −20 dBFS, 20 dB below the threshold, in dB against the tone.
+#[test]
+fn harmonics_are_those_of_the_page() {
+    let base = Expander { threshold_db: 0.0, knee_db: 0.0, range_db: 60.0, ..Expander::default() };
+    let held = Expander { detection: Detection::Peak, ..base.clone() };
+    let bare = Expander { hold_ms: 0.0, ..held.clone() };
+    for (name, e, expected) in [
+        ("rms", base, [-140.0; 3]),
+        ("peak, hold 20 ms", held, [-140.0; 3]),
+        ("peak, no hold", bare, [-37.3, -43.3, -62.8]),
+    ] {
+        for (hz, expected) in [50.0, 100.0, 1000.0].into_iter().zip(expected) {
+            let found = thd_db(&Processor::Expander(e.clone()), hz, -20.0);
+            let is_none = expected == -140.0 && found < expected;
+            assert!(
+                is_none || (found - expected).abs() < 0.1,
+                "{name}, {hz} Hz: {found:.1} dB, {expected} on the page"
+            );
+        }
     }
 }
