@@ -11,7 +11,7 @@ use crate::units::gain_from_db;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Clipper {
-    /// Where the waveform is cut, in dBFS, −40 to 0. What is cut at the raised rate may pass it by some tenths of a dB once
+    /// Where the waveform is cut, in dBFS, −40 to 0. What is cut at the raised rate may pass it by 0.2 to 1.3 dB once
     /// it is back at the session's rate.
     #[schemars(range(min = -40.0, max = 0.0))]
     pub ceiling_db: f64,
