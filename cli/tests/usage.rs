@@ -4,11 +4,12 @@ mod support;
 
 use support::{command, run};
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 23] = [
     &["render"],
     &["check"],
     &["schema"],
     &["presets"],
+    &["plot"],
     &["analyze"],
     &["serve"],
     &["coordinator"],

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod coordinator;
 mod jobs;
+mod plot;
 mod presets;
 mod render;
 mod schema;
@@ -26,6 +27,7 @@ pub enum Command {
     Check(check::Arguments),
     Schema(schema::Arguments),
     Presets(presets::Arguments),
+    Plot(plot::Arguments),
     Analyze(analyze::Arguments),
     Serve(serve::Arguments),
     Coordinator(coordinator::Arguments),
@@ -45,6 +47,7 @@ pub fn run(command: Command, output: Output) -> Result<(), CommandError> {
     match command {
         Command::Render(arguments) => render::run(&arguments, output),
         Command::Check(arguments) => check::run(&arguments, output),
+        Command::Plot(arguments) => plot::run(&arguments, output),
         Command::Presets(arguments) => presets::run(&arguments, output),
         Command::Schema(arguments) => schema::run(&arguments, output),
         Command::Analyze(arguments) => analyze::run(&arguments, output),

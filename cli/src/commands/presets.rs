@@ -66,7 +66,8 @@ fn described(preset: &Preset) -> Value {
     })
 }
 
-fn unknown<'a>(kind: &str, found: &str, names: impl Iterator<Item = &'a str> + Clone) -> CommandError {
+/// There is no processor or preset of a name.
+pub fn unknown<'a>(kind: &str, found: &str, names: impl Iterator<Item = &'a str> + Clone) -> CommandError {
     let message = format!("no {kind} is named {found:?}{}", did_you_mean(found, names.clone()));
     CommandError::new(Exit::BadInput, format!("unknown_{kind}"), message).remedy(format!("name {}", one_of(names)))
 }
@@ -75,7 +76,9 @@ fn unknown<'a>(kind: &str, found: &str, names: impl Iterator<Item = &'a str> + C
 fn snippet(preset: &Preset) -> String {
     let (processor, name) = (preset.processor.name(), &preset.name);
     let fields = preset.fields.iter().map(|(field, value)| format!("{field} = {}", toml(value, true)));
-    let fields: Vec<String> = fields.collect();
+    // What a convolution is made of is the session's own.
+    let file = matches!(preset.processor, Processor::Convolution(_)).then(|| "file = \"response.wav\"".to_owned());
+    let fields: Vec<String> = file.into_iter().chain(fields).collect();
     format!(
         "# {about} The same: {processor} = {{ preset = \"{name}\" }}\n\
          # On a bus this is [[buses.inserts]], on the master chain [[master.inserts]].\n\

@@ -31,4 +31,5 @@ pub use error::Error;
 pub use mixer::stems_of_mix;
 pub use parallel::in_parallel;
 pub use render::{Request, StemRequest, render};
+pub use responses::loaded_processor;
 pub use whole::WholeFile;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::clips::expected;
 use super::error::Error;
@@ -47,6 +47,26 @@ pub fn with_responses<'a>(request: &Request<'a>) -> Result<Cow<'a, ValidSession>
         }
     }
     Ok(Cow::Owned(with))
+}
+
+/// The processor of one insert of a session, ready to be built; `asset_path` finds the file of an asset.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn loaded_processor(
+    session: &ValidSession,
+    insert: &Insert,
+    asset_path: impl Fn(&Asset) -> PathBuf,
+) -> Result<Processor, Error> {
+    match (&insert.processor, insert.asset) {
+        (Processor::Convolution(convolution), Some(index)) => {
+            let (asset, rate) = (&session.assets[index], session.sample_rate_hz);
+            let audio = load(asset, &asset_path(asset), rate)?;
+            let gain = f64::from(asset.facts.sample_rate_hz) / f64::from(rate);
+            Ok(Processor::Convolution(convolution.clone().loaded(audio, gain)))
+        }
+        (processor, _) => Ok(processor.clone()),
+    }
 }
 
 fn inserts_mut(session: &mut ValidSession) -> impl Iterator<Item = &mut Insert> {
