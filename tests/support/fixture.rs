@@ -22,6 +22,9 @@ impl Fixture {
         write("bass.wav", 48_000, 1, |t| decay(t, 0.25, 6.0) * (sine(t, 82.4) + 0.4 * sine(t, 164.8)));
         write("keys.wav", 44_100, 2, |t| 0.4 * (sine(t, 261.6) + sine(t, 329.6) + sine(t, 392.0)));
         write("vox.wav", 48_000, 1, |t| decay(t, 1.0, 1.5) * (sine(t, 440.0) + 0.5 * sine(t, 881.0)));
+        // A response that only the mix needs, at a rate of its own.
+        let room = |t: f64| mixdown_dsp::math::exp(-t * 25.0) * (sine(t, 431.0) + sine(t, 1733.0) + sine(t, 5119.0));
+        tone(&folder.path().join("room.wav"), 44_100, 2, 13_230, room);
         Self { folder, document: document() }
     }
 
@@ -87,7 +90,8 @@ fn document() -> Value {
             { "name": "Drums", "inserts": [{ "compressor": { "threshold_db": -20.0, "mix": 0.6 } }] },
             { "name": "Hall", "inserts": [{ "reverb": { "decay_s": 0.8 } },
                 { "name": "duck", "sidechain": "Drums", "compressor": { "threshold_db": -30.0 } }] },
-            { "name": "Echo", "inserts": [{ "delay": { "time_ms": 180.0, "feedback": 0.2, "ping_pong": true } }],
+            { "name": "Echo", "inserts": [{ "delay": { "time_beats": 0.36, "feedback": 0.2, "ping_pong": true } },
+                { "convolution": { "file": "room.wav", "predelay_ms": 5.0, "mix": 0.5 } }],
               "sends": [{ "to": "Hall", "gain_db": -12.0 }] },
         ],
         "master": { "inserts": [{ "compressor": { "threshold_db": -14.0, "ratio": 1.5 } }] },
