@@ -32,6 +32,7 @@ lint:
 bench:
 	deploy/setup.sh python
 	$(CARGO) build --release --locked -p mixdown
+	$(CARGO) bench --locked -p mixdown-dsp --bench nodes
 	$(RUN) python3 tests/bench.py $${CARGO_TARGET_DIR:-target}/release/mixdown
 
 # Prints the golden digests of the sound as it is now; a changed one demands a changed revision.

@@ -12,7 +12,16 @@ mod long;
 use proptest::prelude::*;
 use support::{MAX_BLOCK_FRAMES, Rig, bits, impulse, moving_lanes, noise, render, variants};
 
-const RATES_HZ: [u32; 3] = [44_100, 48_000, 192_000];
+const RATES_HZ: [u32; 6] = [44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
+
+/// A key for processors that listen to one: bursts of noise, unlike the input.
+fn key(processor: &Processor, frames: usize) -> Option<Vec<Vec<f32>>> {
+    processor.parameters().accepts_sidechain().then(|| {
+        let mut key = noise(3, frames, 0.9).split_off(1);
+        key.iter_mut().for_each(|channel| channel.iter_mut().skip(frames / 2).for_each(|sample| *sample *= 0.01));
+        key
+    })
+}
 
 /// Calls `check` for every variant, mono and stereo.
 fn for_all(mut check: impl FnMut(&str, &Processor, usize)) {
@@ -27,12 +36,13 @@ fn for_all(mut check: impl FnMut(&str, &Processor, usize)) {
 fn any_split_into_blocks_gives_the_bits_of_one_block() {
     for_all(|label, processor, channels| {
         let input = noise(channels, 4000, 0.7);
+        let key = key(processor, 4000);
         for lanes in [Vec::new(), moving_lanes(processor, 4000)] {
             for start in [0, -37] {
                 let rendered = |blocks: &[usize]| {
                     let mut rig = Rig::new(processor, 48_000, channels, &lanes);
                     rig.frame = start;
-                    bits(&rig.run(&input, None, blocks))
+                    bits(&rig.run(&input, key.as_deref(), blocks))
                 };
                 let whole = rendered(&[MAX_BLOCK_FRAMES]);
                 for blocks in [&[1][..], &[64], &[1000], &[17, 1, 333, 16, 63]] {
@@ -44,21 +54,25 @@ fn any_split_into_blocks_gives_the_bits_of_one_block() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: long::rounds(24), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: long::rounds(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_splits_give_the_bits_of_one_block(
         which in any::<prop::sample::Index>(),
         blocks in prop::collection::vec(1usize..300, 1..12),
         start in -5000i64..5000,
+        moving in any::<bool>(),
+        keyed in any::<bool>(),
     ) {
         let variants = variants();
         let (label, processor) = which.get(&variants);
         let input = noise(2, 1500, 0.9);
+        let lanes = if moving { moving_lanes(processor, 1500) } else { Vec::new() };
+        let key = if keyed { key(processor, 1500) } else { None };
         let rendered = |blocks: &[usize]| {
-            let mut rig = Rig::new(processor, 44_100, 2, &[]);
+            let mut rig = Rig::new(processor, 44_100, 2, &lanes);
             rig.frame = start;
-            bits(&rig.run(&input, None, blocks))
+            bits(&rig.run(&input, key.as_deref(), blocks))
         };
         prop_assert!(rendered(&blocks) == rendered(&[MAX_BLOCK_FRAMES]), "{} in {:?} from {}", label, blocks, start);
     }
@@ -105,13 +119,15 @@ fn the_latency_declared_is_the_one_measured() {
 #[test]
 fn after_the_tail_declared_the_sound_stays_below_120_db() {
     for_all(|label, processor, channels| {
-        let parameters = processor.parameters();
-        let after = parameters.latency_frames(44_100) + parameters.tail_frames(44_100) as usize;
-        let mut rig = Rig::new(processor, 44_100, channels, &[]);
-        rig.run(&noise(channels, 20_000, 1.0), None, &[MAX_BLOCK_FRAMES]);
-        let rest = rig.run_silence(channels, after + 20_000);
-        let loudest = rest.iter().flat_map(|channel| &channel[after..]).fold(0.0f32, |peak, s| peak.max(s.abs()));
-        assert!(loudest < 1e-6, "{label}: {loudest} after {after} frames");
+        for rate_hz in [44_100, 192_000] {
+            let parameters = processor.parameters();
+            let after = parameters.latency_frames(rate_hz) + parameters.tail_frames(rate_hz) as usize;
+            let mut rig = Rig::new(processor, rate_hz, channels, &[]);
+            rig.run(&noise(channels, rate_hz as usize / 2, 1.0), None, &[MAX_BLOCK_FRAMES]);
+            let rest = rig.run_silence(channels, after + 20_000);
+            let loudest = rest.iter().flat_map(|channel| &channel[after..]).fold(0.0f32, |peak, s| peak.max(s.abs()));
+            assert!(loudest < 1e-6, "{label} at {rate_hz} Hz: {loudest} after {after} frames");
+        }
     });
 }
 

@@ -157,7 +157,7 @@ fn channels_are_converted_alike_however_many_there_are() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(long::rounds(48)))]
+    #![proptest_config(ProptestConfig::with_cases(long::rounds(200)))]
 
     #[test]
     fn any_split_of_the_input_gives_the_same_bits(

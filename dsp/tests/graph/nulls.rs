@@ -1,5 +1,6 @@
 //! Null tests: what must cancel.
 
+use mixdown_dsp::nodes::Processor;
 use serde_json::json;
 
 use crate::studio::{PLAIN, Studio, noise};
@@ -49,4 +50,26 @@ fn stems_summed_with_the_same_faders_equal_the_unprocessed_mix() {
             assert!(error < 1e-7, "frame {frame}: the null stands at {error}, above -140 dBFS");
         }
     }
+}
+
+#[test]
+fn every_processor_bypassed_cancels_against_the_track_without_it() {
+    let mut studio = Studio::new();
+    studio.asset("a.wav", &[noise(1, 3000, 0.9), noise(2, 3000, 0.9)]);
+    let mut tracks = Vec::new();
+    for processor in Processor::all() {
+        let mut insert = serde_json::to_value(&processor).expect("because parameters are numbers and names");
+        let parameters = &mut insert[processor.name()];
+        if parameters.get("file").is_some() {
+            parameters["file"] = json!("a.wav");
+        }
+        insert["bypass"] = json!(true);
+        let clips = json!([{ "file": "a.wav" }]);
+        let name = processor.name();
+        tracks.push(json!({ "name": name, "clips": clips, "inserts": [insert] }));
+        tracks.push(json!({ "name": format!("{name}, none"), "clips": clips, "invert_polarity": true }));
+    }
+    let session = studio.session(json!({ "tracks": tracks }));
+    let mix = &studio.render(&session, PLAIN).mixes[0];
+    assert!(mix.iter().flatten().all(|sample| sample.to_bits() == 0));
 }
