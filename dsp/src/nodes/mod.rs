@@ -43,10 +43,13 @@ macro_rules! instant {
     };
 }
 
+mod bands;
 mod clipper;
 mod compressor;
 mod convolution;
+mod de_esser;
 mod delay;
+mod dynamic_eq;
 mod dynamics;
 mod eq;
 mod expander;
@@ -57,6 +60,7 @@ mod matrix;
 mod mid_side;
 mod mono;
 mod mono_below;
+mod multiband;
 mod pan;
 mod polarity;
 mod presets;
@@ -71,7 +75,9 @@ mod width;
 pub use clipper::Clipper;
 pub use compressor::Compressor;
 pub use convolution::{Convolution, Impulse, MAX_RESPONSE_SECONDS, RESPONSE_CHANNELS};
+pub use de_esser::{DeEsser, DeEsserMode};
 pub use delay::Delay;
+pub use dynamic_eq::{DynamicBand, DynamicBandKind, DynamicEq, When};
 pub use dynamics::Detection;
 pub use eq::{Band, BandKind, Eq};
 pub use expander::Expander;
@@ -81,6 +87,7 @@ pub use limiter::Limiter;
 pub use mid_side::{Direction, MidSide};
 pub use mono::{Mono, Take};
 pub use mono_below::MonoBelow;
+pub use multiband::{CompressorBand, Multiband};
 pub use pan::{Pan, StereoPan};
 pub use polarity::{Channels, Polarity};
 pub use presets::Preset;
@@ -203,6 +210,12 @@ processors! {
     limiter: Limiter, revision 2;
     /// Mono below a frequency.
     mono_below: MonoBelow, revision 1;
+    /// A multiband compressor.
+    multiband: Multiband, revision 1;
+    /// A de-esser.
+    de_esser: DeEsser, revision 1;
+    /// A dynamic equaliser.
+    dynamic_eq: DynamicEq, revision 1;
     /// A delay.
     delay: Delay, revision 2;
     /// A reverb.

@@ -34,6 +34,9 @@ fn insert_ns(insert: &Insert) -> u64 {
         Processor::Clipper(_) => 400,
         Processor::Limiter(_) => 120,
         Processor::MonoBelow(_) => 10,
+        Processor::Multiband(multiband) => 40 * multiband.bands.len() as u64,
+        Processor::DeEsser(_) => 60,
+        Processor::DynamicEq(eq) => 25 * eq.bands.len() as u64,
         Processor::Delay(_) => 12,
         Processor::Reverb(_) => 200,
         // Two transforms a channel, and up to 32 parts of the response.

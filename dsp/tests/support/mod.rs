@@ -146,6 +146,22 @@ pub fn variants() -> Vec<(String, Processor)> {
     paths().into_iter().chain(Processor::presets().iter().map(preset)).collect()
 }
 
+/// A band of a dynamic equaliser that noise moves.
+pub fn dynamic_band(kind: DynamicBandKind, frequency_hz: f64, range_db: f64, when: When) -> DynamicBand {
+    DynamicBand {
+        kind,
+        frequency_hz,
+        q: 1.3,
+        range_db,
+        when,
+        threshold_db: -24.0,
+        ratio: 2.0,
+        knee_db: 6.0,
+        attack_ms: 2.0,
+        release_ms: 30.0,
+    }
+}
+
 /// Every processor with its default parameters, and with those that reach its other paths.
 pub fn paths() -> Vec<(String, Processor)> {
     let compressor = Compressor { threshold_db: -30.0, ratio: 8.0, ..Compressor::default() };
@@ -267,6 +283,68 @@ pub fn paths() -> Vec<(String, Processor)> {
             room(Convolution { start_ms: 5.0, length_s: 0.02, normalize: false, ..Convolution::default() }, 2, 2000),
         ),
         ("driven", Processor::Limiter(Limiter { drive_db: 12.0, lookahead_ms: 1.5, ..Limiter::default() })),
+        (
+            "five bands, rms",
+            Processor::Multiband(Multiband {
+                crossovers_hz: vec![100.0, 400.0, 2000.0, 8000.0],
+                slope_db_per_octave: 48,
+                bands: (0..5)
+                    .map(|band| CompressorBand {
+                        threshold_db: -40.0 + 4.0 * f64::from(band),
+                        ratio: 3.0,
+                        mix: 0.7,
+                        makeup_db: 2.0,
+                        bypass: band == 3,
+                        ..CompressorBand::default()
+                    })
+                    .collect(),
+                detection: Detection::Rms,
+                rms_ms: 3.0,
+                smoothing: Smoothing::Decoupled,
+                auto_release: true,
+            }),
+        ),
+        (
+            "two bands, gentle",
+            Processor::Multiband(Multiband {
+                crossovers_hz: vec![700.0],
+                slope_db_per_octave: 12,
+                bands: vec![CompressorBand { threshold_db: -30.0, ..CompressorBand::default() }; 2],
+                ..Multiband::default()
+            }),
+        ),
+        (
+            "wide, biting",
+            Processor::DeEsser(DeEsser {
+                mode: DeEsserMode::Wide,
+                threshold_db: -20.0,
+                lookahead_ms: 0.0,
+                ..DeEsser::default()
+            }),
+        ),
+        (
+            "split, biting",
+            Processor::DeEsser(DeEsser { threshold_db: -20.0, frequency_hz: 4000.0, ..DeEsser::default() }),
+        ),
+        (
+            "every kind of band",
+            Processor::DynamicEq(DynamicEq {
+                bands: vec![
+                    dynamic_band(DynamicBandKind::LowShelf, 120.0, 6.0, When::Above),
+                    dynamic_band(DynamicBandKind::Bell, 2500.0, -12.0, When::Above),
+                    dynamic_band(DynamicBandKind::HighShelf, 9000.0, -8.0, When::Above),
+                ],
+            }),
+        ),
+        (
+            "below the threshold",
+            Processor::DynamicEq(DynamicEq {
+                bands: vec![
+                    dynamic_band(DynamicBandKind::Bell, 400.0, -9.0, When::Below),
+                    dynamic_band(DynamicBandKind::HighShelf, 3000.0, 5.0, When::Below),
+                ],
+            }),
+        ),
         ("steep", Processor::MonoBelow(MonoBelow { frequency_hz: 300.0, slope_db_per_octave: 48 })),
         ("gentle", Processor::MonoBelow(MonoBelow { frequency_hz: 80.0, slope_db_per_octave: 12 })),
         (
