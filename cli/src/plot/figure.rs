@@ -2,7 +2,7 @@
 
 use mixdown_dsp::math;
 use mixdown_dsp::nodes::Processor;
-use mixdown_dsp::units::{db_from_gain, db_from_power};
+use mixdown_dsp::units::{db_from_gain, db_from_power, gain_from_db};
 use serde::Serialize;
 
 use super::measure::{Audio, Bench, magnitude_db};
@@ -55,7 +55,7 @@ const FLOOR_DB: f64 = -120.0;
 pub fn of(title: String, bench: &Bench<'_>) -> Figure {
     let (about, x, y, curves) = match bench.processor.name() {
         "pan" => positions(bench),
-        "compressor" | "expander" | "gate" | "limiter" | "saturation" | "clipper" => static_curve(bench),
+        "compressor" | "expander" | "gate" | "limiter" | "saturator" | "clipper" => static_curve(bench),
         "dynamic_eq" | "de_esser" | "multiband" => magnitude_by_level(bench),
         "transient" => burst(bench),
         "delay" | "reverb" | "convolution" => decay(bench),
@@ -184,15 +184,17 @@ fn positions(bench: &Bench<'_>) -> Parts {
     (about, axis("Position", -1.0, 1.0, 0.25), axis("Gain (dB)", -36.0, 3.0, 3.0), curves)
 }
 
-/// Level over time of a tone that comes at once and goes: 250 ms at −10 dBFS between silence.
+/// Level over time of a tone that comes at once and dies away, as a drum does: from −10 dBFS by 100 dB in a second.
 fn burst(bench: &Bench<'_>) -> Parts {
     let rate = f64::from(bench.sample_rate_hz);
-    let frames = (0.5 * rate) as usize;
-    let inside = (0.05 * rate) as usize..(0.3 * rate) as usize;
+    let start = (0.05 * rate) as usize;
     let step = core::f64::consts::TAU * 997.0 / rate;
-    let tone: Vec<f32> = (0..frames)
-        .map(|frame| if inside.contains(&frame) { (0.316 * math::sin(step * frame as f64)) as f32 } else { 0.0 })
-        .collect();
+    let sample = |frame: usize| {
+        let level_db = -10.0 - 100.0 * frame as f64 / rate;
+        (gain_from_db(level_db) * math::sin(step * frame as f64)) as f32
+    };
+    let frames = (0.5 * rate) as usize;
+    let tone: Vec<f32> = (0..frames).map(|frame| frame.checked_sub(start).map_or(0.0, sample)).collect();
     let input = vec![tone; bench.channels];
     let window = (0.002 * rate) as usize;
     let over = |audio: &Audio| {
@@ -203,7 +205,7 @@ fn burst(bench: &Bench<'_>) -> Parts {
         audio[0].chunks(window).enumerate().map(level).collect::<Vec<_>>()
     };
     let curves = vec![guide("input", over(&input)), curve("output", over(&bench.run(&input)))];
-    let about = format!("tone burst of 997 Hz at {} Hz", bench.sample_rate_hz);
+    let about = format!("tone of 997 Hz that dies away at {} Hz", bench.sample_rate_hz);
     (about, axis("Time (ms)", 0.0, 500.0, 50.0), axis("Level (dBFS)", -60.0, 6.0, 6.0), curves)
 }
 
