@@ -221,7 +221,7 @@ processors! {
     /// A reverb.
     reverb: Reverb, revision 2;
     /// Convolution with an impulse response.
-    convolution: Convolution, revision 1;
+    convolution: Convolution, revision 2;
 }
 
 impl Processor {

@@ -11,134 +11,22 @@
 //! round-half-up(N·L/M). Equal rates pass bits through. Any two rates work; where L is so large that a table of every
 //! phase would not fit memory, rows are interpolated between 512 phases by cubic Lagrange (error below −200 dB).
 //!
-//! Figures, from the taps (tests in this file), with the lower rate at 44.1 kHz: within ±0.000001 dB up to 20.0 kHz,
-//! −0.016 dB at 20.4 kHz, −6 dB at 21.03 kHz, below −184 dB from 22.05 kHz on, images and aliases alike: there is no band
-//! that folds back. Other rates scale with the lower one. What comes out is rounded to f32, −150 dB at full scale.
+//! Figures, from the taps (tests in `table.rs`), with the lower rate at 44.1 kHz: within ±0.000001 dB up to 20.0 kHz, −0.0005 dB
+//! at 20.4 kHz, −3 dB at 21.0 kHz, below −199 dB from 22.05 kHz on, images and aliases alike: there is no band that folds back.
+//! Other rates scale with the lower one. What comes out is rounded to f32, −150 dB at full scale.
 //!
 //! *Reference*: Kaiser, "Nonrecursive digital filter design using the I0-sinh window function", ISCAS 1974; Crochiere &
 //! Rabiner, "Multirate Digital Signal Processing", 1983, ch. 2.
 
+mod table;
+
 use core::array;
 use core::hint::black_box;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use super::kaiser::bessel_i0;
+use self::table::{LANES, Table};
 use crate::buffer::Buffer;
-use crate::math;
 use crate::simd::{self, Kernel};
-
-/// Shape of the Kaiser window; gives a stop band of about 186 dB.
-const BETA: f64 = 19.5;
-/// Half the filter's length in frames of the lower rate.
-const HALF_WIDTH: f64 = 136.0;
-/// Sums run in this many lanes, whatever the machine's vectors.
-const LANES: usize = 8;
-/// Tables of up to this many taps (32 MiB) hold every phase; larger ones are interpolated.
-const MAX_TAPS: u64 = 1 << 22;
-/// Phases of an interpolated table.
-const GRID: u64 = 512;
-/// Tables kept for the next converter of the same ratio.
-const MEMO_TABLES: usize = 8;
-
-/// Tables made before: making one costs milliseconds, and a session opens a converter per clip. A memo of a pure
-/// function, so nothing can depend on its state.
-static MEMO: Mutex<Vec<Arc<Table>>> = Mutex::new(Vec::new());
-
-/// The taps of a ratio.
-#[derive(Debug)]
-struct Table {
-    /// Output frames per `down` input frames.
-    up: u64,
-    down: u64,
-    /// Taps of a row; a multiple of [`LANES`].
-    width: usize,
-    /// Rows per input frame: `up`, or [`GRID`] when rows are interpolated.
-    phases: u64,
-    /// Row by row. An interpolated table has one row before the first phase and two after the last.
-    taps: Vec<f64>,
-}
-
-impl Table {
-    fn of(from_hz: u32, to_hz: u32) -> Arc<Self> {
-        let divisor = greatest_common_divisor(from_hz, to_hz);
-        let (up, down) = (u64::from(to_hz / divisor), u64::from(from_hz / divisor));
-        let mut memo = MEMO.lock().unwrap_or_else(PoisonError::into_inner);
-        let table = match memo.iter().position(|table| table.up == up && table.down == down) {
-            Some(index) => memo.remove(index),
-            None => Arc::new(Self::new(up, down)),
-        };
-        memo.insert(0, Arc::clone(&table));
-        memo.truncate(MEMO_TABLES);
-        table
-    }
-
-    fn new(up: u64, down: u64) -> Self {
-        // Input frames per frame of the lower rate: above 1 when the rate falls.
-        let stretch = (down as f64 / up as f64).max(1.0);
-        let half = HALF_WIDTH * stretch;
-        let width = (half.ceil() as usize * 2).next_multiple_of(LANES);
-        let interpolated = up * width as u64 > MAX_TAPS;
-        let phases = if interpolated { GRID } else { up };
-        // Where the main lobe of the window's spectrum ends, in cycles per frame of the lower rate: Kaiser 1974.
-        let lobe = (BETA * BETA + core::f64::consts::PI * core::f64::consts::PI).sqrt()
-            / (core::f64::consts::PI * 2.0 * HALF_WIDTH);
-        let cutoff = (0.5 - lobe) / stretch;
-        let scale = 1.0 / bessel_i0(BETA);
-        let tap = |tau: f64| {
-            let place = tau / half;
-            if place.abs() >= 1.0 {
-                return 0.0;
-            }
-            let window = bessel_i0(BETA * (1.0 - place * place).sqrt()) * scale;
-            let angle = core::f64::consts::PI * 2.0 * cutoff * tau;
-            let sinc = if angle == 0.0 { 1.0 } else { math::sin(angle) / angle };
-            2.0 * cutoff * sinc * window
-        };
-        let (first, last) = if interpolated { (-1, GRID as i64 + 2) } else { (0, up as i64) };
-        let mut taps = Vec::with_capacity((last - first) as usize * width);
-        for phase in first..last {
-            let start = taps.len();
-            let shift = phase as f64 / phases as f64 + (width / 2 - 1) as f64;
-            taps.extend((0..width).map(|index| tap(shift - index as f64)));
-            // A constant comes out as that constant at every phase.
-            let sum: f64 = taps[start..].iter().sum();
-            taps[start..].iter_mut().for_each(|tap| *tap /= sum);
-        }
-        Self { up, down, width, phases, taps }
-    }
-
-    /// The taps at `phase`/`up` input frames after a frame.
-    fn row<'a>(&'a self, phase: u64, scratch: &'a mut Vec<f64>) -> &'a [f64] {
-        if self.phases == self.up {
-            return &self.taps[phase as usize * self.width..][..self.width];
-        }
-        let at = phase * GRID;
-        let (cell, t) = ((at / self.up) as usize, (at % self.up) as f64 / self.up as f64);
-        // Cubic Lagrange through the rows at −1, 0, 1, 2.
-        let weights = [
-            -t * (t - 1.0) * (t - 2.0) / 6.0,
-            (t + 1.0) * (t - 1.0) * (t - 2.0) / 2.0,
-            -(t + 1.0) * t * (t - 2.0) / 2.0,
-            (t + 1.0) * t * (t - 1.0) / 6.0,
-        ];
-        let rows: [&[f64]; 4] = array::from_fn(|index| &self.taps[(cell + index) * self.width..][..self.width]);
-        scratch.clear();
-        scratch.extend((0..self.width).map(|index| {
-            weights[0] * rows[0][index]
-                + weights[1] * rows[1][index]
-                + weights[2] * rows[2][index]
-                + weights[3] * rows[3][index]
-        }));
-        scratch
-    }
-}
-
-fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a.max(1)
-}
 
 /// Σ taps·input for `N` inputs at once, in eight lanes combined in one fixed order.
 #[inline(always)]
@@ -354,78 +242,5 @@ impl<const C: usize, const T: usize> Kernel for Convert<'_, C, T> {
             frame += 1;
         }
         place
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use core::f64::consts::TAU;
-
-    use super::*;
-    use crate::units::db_from_gain;
-
-    const RATES_HZ: [u32; 6] = [44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
-
-    /// The magnitude of a table's filter at `hz`: the transform of all its taps, which are symmetric, on a grid of
-    /// `up` places per input frame. The cosine's phase turns by a rotation, true to 1e-12 over the length.
-    fn magnitude(table: &Table, from_hz: u32, hz: f64) -> f64 {
-        let step = TAU * hz / f64::from(from_hz) / table.up as f64;
-        let (turn_cos, turn_sin) = (math::cos(step), math::sin(step));
-        let first = -step * ((table.width / 2) as f64 * table.up as f64);
-        let (mut cos, mut sin, mut sum) = (math::cos(first), math::sin(first), 0.0);
-        // τ rises with the phase and falls with the tap's number: from the last tap down, phase by phase.
-        for index in (0..table.width).rev() {
-            for phase in 0..table.up as usize {
-                sum += table.taps[phase * table.width + index] * cos;
-                (cos, sin) = (cos * turn_cos - sin * turn_sin, sin * turn_cos + cos * turn_sin);
-            }
-        }
-        sum.abs() / table.up as f64
-    }
-
-    #[test]
-    fn the_passband_is_flat_and_nothing_beyond_half_the_lower_rate_passes() {
-        let (mut ripple, mut edge, mut stop) = (0.0_f64, 0.0_f64, f64::NEG_INFINITY);
-        for from_hz in RATES_HZ {
-            for to_hz in RATES_HZ.into_iter().filter(|to_hz| *to_hz != from_hz) {
-                let (table, lower) = (Table::of(from_hz, to_hz), f64::from(from_hz.min(to_hz)));
-                let decibels = |hz: f64| db_from_gain(magnitude(&table, from_hz, hz));
-                for part in [0.0, 0.01, 0.1, 0.2, 0.3, 0.4, 0.43, 0.445, 0.45, 20.0 / 44.1] {
-                    ripple = ripple.max(decibels(part * lower).abs());
-                }
-                edge = edge.min(decibels(20.4 / 44.1 * lower));
-                let highest = table.up as f64 * f64::from(from_hz) / 2.0;
-                let near = [0.5, 0.5004, 0.501, 0.503, 0.506, 0.51, 0.52, 0.55, 0.6, 0.7, 0.9].map(|part| part * lower);
-                let far = [0.013, 0.1, 0.233, 0.41, 0.577, 0.73, 0.91, 1.0].map(|part| part * highest);
-                for hz in near.into_iter().chain(far).filter(|hz| *hz >= lower * 0.5) {
-                    stop = stop.max(decibels(hz));
-                }
-            }
-        }
-        println!("ripple to 20.0 kHz {ripple:.6} dB, at 20.4 kHz {edge:.4} dB, stop band {stop:.1} dB (44.1 kHz side)");
-        assert!(ripple <= 0.0005, "passband ripple of {ripple} dB");
-        assert!(edge >= -0.05, "{edge} dB at 20.4 kHz");
-        assert!(stop <= -180.0, "stop band at {stop} dB");
-    }
-
-    #[test]
-    fn an_interpolated_row_is_the_row_that_a_full_table_would_have() {
-        // 44 101 to 48 000 Hz: 48 000 phases.
-        let table = Table::of(44_101, 48_000);
-        assert_eq!(table.phases, GRID);
-        let (mut scratch, mut worst) = (Vec::new(), 0.0_f64);
-        for phase in [1, 47, 20_011, 33_333, 47_999] {
-            let shift = phase as f64 / 48_000.0 + (table.width / 2 - 1) as f64;
-            let row = table.row(phase, &mut scratch);
-            let lobe = (BETA * BETA + core::f64::consts::PI * core::f64::consts::PI).sqrt() / (TAU * HALF_WIDTH);
-            for (index, tap) in row.iter().enumerate() {
-                let (tau, cutoff) = (shift - index as f64, 0.5 - lobe);
-                let place = (1.0 - (tau / HALF_WIDTH) * (tau / HALF_WIDTH)).max(0.0).sqrt();
-                let ideal =
-                    math::sin(TAU * cutoff * tau) / (TAU * 0.5 * tau) * bessel_i0(BETA * place) / bessel_i0(BETA);
-                worst = worst.max((tap - if tau.abs() < HALF_WIDTH { ideal } else { 0.0 }).abs());
-            }
-        }
-        assert!(db_from_gain(worst) < -180.0, "a tap is off by {} dB", db_from_gain(worst));
     }
 }
