@@ -63,13 +63,14 @@ impl Bench<'_> {
         self.run(&input)
     }
 
-    /// The levels in dB of the first channel's tone, input and output, once it has settled: a sine of `frequency_hz` with a
-    /// peak of `level_db` on all channels. Levels are those of a sine with the same mean square.
+    /// The level in dB at which a sine of `frequency_hz` with a peak of `level_db` on all channels leaves the first one, once
+    /// it has settled: the peak of a sine with the same mean square.
     pub fn settled_db(&self, frequency_hz: f64, level_db: f64) -> f64 {
         // As long as the slowest time constants of the processors need to settle to a few hundredths of a dB.
-        let (seconds, window_seconds) = (1.5, 0.1);
-        let frames = (seconds * f64::from(self.sample_rate_hz)) as usize;
-        let window = (window_seconds * f64::from(self.sample_rate_hz)) as usize;
+        let frames = (1.5 * f64::from(self.sample_rate_hz)) as usize;
+        // Whole cycles, at least 0.1 s of them: a part of one would read as a ripple at low frequencies.
+        let cycles = (0.1 * frequency_hz).ceil();
+        let window = (cycles * f64::from(self.sample_rate_hz) / frequency_hz).round() as usize;
         let peak = mixdown_dsp::units::gain_from_db(level_db);
         let step = TAU * frequency_hz / f64::from(self.sample_rate_hz);
         let tone: Vec<f32> = (0..frames).map(|frame| (peak * math::sin(step * frame as f64)) as f32).collect();
