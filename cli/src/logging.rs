@@ -30,6 +30,8 @@ pub fn start(arguments: &Arguments) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&arguments.log))
         .with_writer(std::io::stderr)
+        // Whoever read the log may be gone; telling them so would panic.
+        .log_internal_errors(false)
         .with_ansi(crate::report::colours());
     match arguments.log_format {
         Format::Text => builder.with_target(false).init(),

@@ -12,6 +12,8 @@ use crate::errors::CommandError;
 
 /// More faults than this are counted, not shown; `--json` has them all.
 const MAX_SHOWN_FAULTS: usize = 50;
+/// Longer lines, as programs write them, are told by their place alone.
+const MAX_SHOWN_LINE_BYTES: usize = 1000;
 
 /// Writes an error to stderr.
 pub fn print(error: &CommandError) {
@@ -130,11 +132,20 @@ struct ShownFault<'a> {
 }
 
 impl ShownFault<'_> {
-    /// The bytes to underline, if they lie within the file.
+    /// The bytes to underline, if they lie within the file, in a line that a person can read.
     fn span(&self) -> Option<(usize, usize)> {
+        let (start, length) = self.place()?;
+        let text = self.source.as_ref()?.inner();
+        let before = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let after = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        (after - before <= MAX_SHOWN_LINE_BYTES).then_some((start, length))
+    }
+
+    /// The bytes concerned, if they lie within the file.
+    fn place(&self) -> Option<(usize, usize)> {
         let text = self.source.as_ref()?.inner();
         if let Some(span) = &self.fault.span {
-            return (span.start <= span.end && span.end <= text.len()).then(|| (span.start, span.len()));
+            return text.get(span.clone()).map(|part| (span.start, part.len()));
         }
         let line_start: usize = text.split_inclusive('\n').take(self.fault.line.checked_sub(1)?).map(str::len).sum();
         let in_line: usize =

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, presets};
 
 /// A table under construction.
 pub struct Listing {
@@ -10,7 +10,8 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// A table with these columns; those whose title starts with `>` align to the right.
+    /// A table with these columns; those whose title starts with `>` align to the right, those with `=`
+    /// are never broken, so that they can be copied.
     #[must_use]
     pub fn new(columns: &[&str]) -> Self {
         let mut table = Table::new();
@@ -20,12 +21,14 @@ impl Listing {
         } else {
             ContentArrangement::Disabled
         });
-        table.set_header(columns.iter().map(|title| title.trim_start_matches('>')));
+        table.set_header(columns.iter().map(|title| title.trim_start_matches(['>', '='])));
         for (index, title) in columns.iter().enumerate() {
-            if title.starts_with('>')
-                && let Some(column) = table.column_mut(index)
-            {
-                column.set_cell_alignment(CellAlignment::Right);
+            if let Some(column) = table.column_mut(index) {
+                match title.chars().next() {
+                    Some('>') => _ = column.set_cell_alignment(CellAlignment::Right),
+                    Some('=') => _ = column.set_constraint(ColumnConstraint::ContentWidth),
+                    _ => {}
+                }
             }
         }
         Self { table }

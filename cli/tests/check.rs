@@ -101,3 +101,17 @@ fn the_schema_is_json_that_names_the_parts_of_a_session() {
         assert!(schema["properties"].get(part).is_some(), "{part} is missing");
     }
 }
+
+#[test]
+fn a_fault_in_a_line_as_programs_write_them_is_told_by_its_place_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracks: Vec<String> = (0..2000).map(|index| format!(r#"{{"name":"t{index}"}}"#)).collect();
+    let text = format!(
+        r#"{{"version":1,"sample_rate_hz":48000,"colour":1,"tracks":[{}],"deliverables":[]}}"#,
+        tracks.join(",")
+    );
+    std::fs::write(folder.path().join("song.json"), &text).unwrap();
+    let stderr = run_in(folder.path(), &["check", "song.json"]).expect_code(2).stderr;
+    assert!(stderr.contains("song.json:1:"), "{stderr}");
+    assert!(stderr.len() < 10_000, "{} bytes for a fault or two", stderr.len());
+}

@@ -21,11 +21,16 @@ struct Served {
 
 impl Served {
     fn start(folder: &Path, flags: &[&str]) -> Self {
+        Self::start_logging_to(folder, &[&["--log", "warn"], flags].concat(), Stdio::inherit())
+    }
+
+    fn start_logging_to(folder: &Path, flags: &[&str], log: Stdio) -> Self {
         let mut child = command()
             .current_dir(folder)
-            .args(["serve", "--data", "farm", "--listen", "127.0.0.1:0", "--json", "--log", "warn"])
+            .args(["serve", "--data", "farm", "--listen", "127.0.0.1:0", "--json"])
             .args(flags)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut ready = String::new();
@@ -118,4 +123,14 @@ fn a_database_or_a_store_that_is_not_there_is_told_at_the_start() {
     std::fs::write(folder.path().join("file"), "").unwrap();
     let ran = coordinator(&["--database-url", &database_url, "--store", "file"]).expect_code(1);
     assert_eq!(ran.json()["error"]["code"], "store_unreachable");
+}
+
+#[test]
+fn a_farm_whose_log_nobody_reads_any_more_works_and_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let farm = Served::start_logging_to(folder.path(), &["--workers", "1", "--log", "debug"], writer.into());
+    drop(reader);
+    run(&["jobs", "list", "--json", "--coordinator", &farm.url]).expect_code(0);
+    assert_eq!(farm.stop(), Some(0));
 }

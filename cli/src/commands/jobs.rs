@@ -157,7 +157,7 @@ async fn list(client: &Client, state: Option<StateName>, limit: usize, output: O
     if output.json {
         return output.document(&jobs.iter().map(follow::job_json).collect::<Vec<_>>());
     }
-    let mut listing = Listing::new(&["Job", "Name", "State", ">Done", "Priority", "Queued"]);
+    let mut listing = Listing::new(&["=Job", "Name", "State", ">Done", "Priority", "Queued"]);
     for job in &jobs {
         listing.row([
             job.job_id.clone(),

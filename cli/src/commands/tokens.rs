@@ -189,7 +189,7 @@ async fn list(pool: &Pool, output: Output) -> Result<(), CommandError> {
     if output.json {
         return output.document(&rows.iter().map(row_json).collect::<Vec<_>>());
     }
-    let mut listing = Listing::new(&["Token", "Role", "Project", "Name", "Made", "State"]);
+    let mut listing = Listing::new(&["=Token", "Role", "Project", "Name", "Made", "State"]);
     for row in &rows {
         listing.row([
             row.token_id.to_string(),

@@ -78,7 +78,7 @@ async fn list(client: &Client, output: Output) -> Result<(), CommandError> {
     if output.json {
         return output.document(&workers.iter().map(worker_json).collect::<Vec<_>>());
     }
-    let mut listing = Listing::new(&["Worker", "Name", "State", ">Running", ">Slots", "Heard of", "Version"]);
+    let mut listing = Listing::new(&["=Worker", "Name", "State", ">Running", ">Slots", "Heard of", "Version"]);
     for worker in &workers {
         listing.row([
             worker.worker_id.clone(),

@@ -11,6 +11,7 @@ use crate::queue::cancel::{Changed, cancel};
 use crate::queue::retry_job::retry_job;
 use crate::queue::{request, view};
 use crate::server::deliver;
+use crate::state::JobState;
 
 /// Jobs, for clients.
 #[derive(Debug, Clone)]
@@ -29,7 +30,10 @@ impl Jobs {
             Changed::RequestReused => Err(status::request_reused()),
             Changed::NotPossible(state) => Err(status::failed_precondition(
                 "JOB_STATE",
-                format!("job {job_id} is {}: this cannot be done to it", views::job_state(state).as_str_name()),
+                format!(
+                    "job {job_id} is {}: only an active job is cancelled, only a failed or cancelled one run again",
+                    name_of(state)
+                ),
             )),
             Changed::ArtifactsDropped => Err(status::failed_precondition(
                 "ARTIFACTS_DROPPED",
@@ -124,5 +128,15 @@ impl JobService for Jobs {
         deliver::pending(&self.0.pool, &self.0.store, Some(job_id)).await;
         let job = self.changed(&project_id, job_id, changed).await?;
         Ok(Response::new(v1::RetryJobResponse { job: Some(job) }))
+    }
+}
+
+/// The state as people call it.
+fn name_of(state: JobState) -> &'static str {
+    match state {
+        JobState::Active => "active",
+        JobState::Succeeded => "done",
+        JobState::Failed => "failed",
+        JobState::Cancelled => "cancelled",
     }
 }

@@ -19,7 +19,7 @@ fn hold_frames(sample_rate_hz: u32, lookahead_frames: usize) -> usize {
     frames_from_ms(HOLD_MS, sample_rate_hz).saturating_sub(lookahead_frames)
 }
 
-/// Frames by which a limiter with this look-ahead lags: the look-ahead, at least [`HOLD_MS`], and what its detector must see
+/// Frames by which a limiter with this look-ahead lags: the look-ahead, at least 15 ms, and what its detector must see
 /// of the future.
 #[must_use]
 pub fn latency_frames(sample_rate_hz: u32, lookahead_frames: usize) -> usize {
@@ -36,7 +36,7 @@ pub fn latency_frames(sample_rate_hz: u32, lookahead_frames: usize) -> usize {
 /// g[n] = Σ h[k]·e[n − k]          h ≥ 0, Σh = 1, k from 0 to L                    box filters
 /// y[n] = x[n − L − H]·g[n]
 /// ```
-/// Every minimum that enters o[n] is one over r[n − L − H … n − H] at least, and each e in the last sum answers for such a
+/// Every minimum that enters `o[n]` is one over `r[n − L − H … n − H]` at least, and each e in the last sum answers for such a
 /// window that contains n − L − H, so that `g[n]` ≤ `r[n − L − H]`: no sample exceeds the ceiling, and true peaks exceed it
 /// by no more than the slope of the gain bends them. Minimum and maximum together fill the gaps between near peaks and
 /// leave a lone peak as short as it is (a morphological opening). A gain of 1 changes no bit. Samples that are no finite
