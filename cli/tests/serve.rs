@@ -123,6 +123,18 @@ fn a_database_or_a_store_that_is_not_there_is_told_at_the_start() {
     std::fs::write(folder.path().join("file"), "").unwrap();
     let ran = coordinator(&["--database-url", &database_url, "--store", "file"]).expect_code(1);
     assert_eq!(ran.json()["error"]["code"], "store_unreachable");
+
+    let nobody = format!("http://127.0.0.1:{port}");
+    let worker = command()
+        .current_dir(folder.path())
+        .args(["worker", "--store", "s3://bucket", "--cache", "cache", "--coordinator", &nobody])
+        .envs([("AWS_ENDPOINT", nobody.as_str()), ("AWS_ALLOW_HTTP", "true")])
+        .envs([("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&worker.stderr);
+    assert_eq!(worker.status.code(), Some(1), "{told}");
+    assert!(told.contains("store_unreachable"), "{told}");
 }
 
 #[test]

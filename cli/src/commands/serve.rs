@@ -30,7 +30,8 @@ use crate::{listening, logging, quantity};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  mixdown serve --data farm/\n  \
     mixdown serve --data farm/ --listen 127.0.0.1:0 --workers 4\n  \
-    mixdown serve --data farm/ --listen 0.0.0.0:7401 --tls-cert farm.pem --tls-key farm.key --public-url https://farm:7401\n\n\
+    mixdown serve --data farm/ --listen 0.0.0.0:7401 --tls-cert farm.pem --tls-key farm.key --ca-cert ca.pem \\\n    \
+    --public-url https://farm:7401\n\n\
     Beyond the loopback it listens only with TLS and a token in the database, or --insecure:\n  \
     mixdown tokens create --data farm/ --role client")]
 pub struct Arguments {

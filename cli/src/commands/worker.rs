@@ -9,7 +9,7 @@ use mixdown_worker::{Config, Error};
 
 use crate::errors::{CommandError, Exit};
 use crate::interrupt::Interrupt;
-use crate::{client, logging, quantity};
+use crate::{client, listening, logging, quantity};
 
 /// Run a worker: it leases tasks from a coordinator, renders them and stores what it made.
 ///
@@ -58,6 +58,10 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     logging::start(&arguments.logging);
     let interrupt = Interrupt::listen_while_serving()?;
+    // A worker that cannot reach the store would hold tasks that others could render. A folder is looked for when it is opened.
+    if arguments.store.starts_with("s3://") {
+        listening::check_store(&arguments.store).await?;
+    }
     let slots = usize::from(arguments.slots);
     let config = Config {
         token: arguments.connection.token,
