@@ -48,9 +48,12 @@ fn threads_blocks_and_cuts_change_no_byte() {
             .collect::<Vec<_>>()
     };
     let first = bytes(&["--threads", "1"]);
-    for flags in
-        [&["--threads", "2"][..], &["--block-frames", "64"], &["--block-frames", "4096", "--granularity", "spread"]]
-    {
+    for flags in [
+        &["--threads", "2"][..],
+        &["--simd", "baseline"],
+        &["--block-frames", "64"],
+        &["--block-frames", "4096", "--granularity", "spread"],
+    ] {
         assert!(bytes(flags) == first, "{flags:?} gives other bytes");
     }
 }
