@@ -33,6 +33,14 @@ def load_protocol():
     return blobs_pb2, blobs_pb2_grpc, jobs_pb2, jobs_pb2_grpc
 
 
+def files(document):
+    """The names of the files that a document plays: of its clips and of its convolutions."""
+    strips = [*document["tracks"], *document.get("buses", []), document.get("master", {})]
+    clips = [clip for track in document["tracks"] for clip in track.get("clips", [])]
+    inserts = [insert for strip in strips for insert in strip.get("inserts", [])]
+    return sorted({part["file"] for part in clips + [insert.get("convolution", {}) for insert in inserts] if "file" in part})
+
+
 def facts(path):
     """What the document must say of a WAV file: read from its fmt and data chunks."""
     data, at = path.read_bytes(), 12
@@ -60,8 +68,7 @@ def main(coordinator, session_path, out):
     blobs_pb2, blobs_grpc, jobs_pb2, jobs_grpc = load_protocol()
     session_path = pathlib.Path(session_path)
     document = json.loads(session_path.read_text())
-    names = sorted({clip["file"] for track in document["tracks"] for clip in track.get("clips", [])})
-    document["assets"] = {name: facts(session_path.parent / name) for name in names}
+    document["assets"] = {name: facts(session_path.parent / name) for name in files(document)}
     by_digest = {asset["digest"]: session_path.parent / name for name, asset in document["assets"].items()}
     with grpc.insecure_channel(coordinator) as channel:
         blobs, jobs = blobs_grpc.BlobServiceStub(channel), jobs_grpc.JobServiceStub(channel)

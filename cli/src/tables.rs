@@ -25,7 +25,7 @@ impl Listing {
         for (index, title) in columns.iter().enumerate() {
             if let Some(column) = table.column_mut(index) {
                 match title.chars().next() {
-                    Some('>') => _ = column.set_cell_alignment(CellAlignment::Right),
+                    Some('>') => column.set_cell_alignment(CellAlignment::Right),
                     Some('=') => _ = column.set_constraint(ColumnConstraint::ContentWidth),
                     _ => {}
                 }
