@@ -11,7 +11,6 @@ use crate::kernels::gain_computer::{GainComputer, LOG2_PER_DB, SILENCE};
 use crate::kernels::key_filter::Corners;
 use crate::math;
 use crate::node::{Node, ParameterLane, Parameters, Prepare};
-use crate::units::frames_from_ms;
 
 /// A feed-forward compressor with soft knee, automatic release, look-ahead, filtered side-chain, stereo link and mix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,17 +101,7 @@ impl Parameters for Compressor {
         lookahead.into_iter().chain(range_fault("rms_ms", self.rms_ms, 1.0, 500.0)).collect()
     }
 
-    fn accepts_sidechain(&self) -> bool {
-        true
-    }
-
-    fn latency_frames(&self, sample_rate_hz: u32) -> usize {
-        frames_from_ms(self.lookahead_ms, sample_rate_hz)
-    }
-
-    fn tail_frames(&self, _: u32) -> u64 {
-        0
-    }
+    looks_ahead!();
 }
 
 impl Compressor {

@@ -12,7 +12,6 @@ use crate::kernels::gate_ballistics::{GateBallistics, GateTimes};
 use crate::kernels::key_filter::Corners;
 use crate::math;
 use crate::node::{Node, ParameterLane, Parameters, Prepare};
-use crate::units::frames_from_ms;
 
 /// A downward expander: what lies below the threshold becomes quieter by a ratio, down to a range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,17 +101,7 @@ impl Parameters for Expander {
         lookahead.into_iter().chain(range_fault("rms_ms", self.rms_ms, 1.0, 500.0)).collect()
     }
 
-    fn accepts_sidechain(&self) -> bool {
-        true
-    }
-
-    fn latency_frames(&self, sample_rate_hz: u32) -> usize {
-        frames_from_ms(self.lookahead_ms, sample_rate_hz)
-    }
-
-    fn tail_frames(&self, _: u32) -> u64 {
-        0
-    }
+    looks_ahead!();
 }
 
 impl Expander {

@@ -10,7 +10,7 @@ use crate::kernels::gain_computer::LOG2_PER_DB;
 use crate::kernels::gate_ballistics::{GateBallistics, GateTimes, hold_frames};
 use crate::kernels::key_filter::Corners;
 use crate::node::{Node, ParameterLane, Parameters, Prepare};
-use crate::units::{frames_from_ms, gain_from_db};
+use crate::units::gain_from_db;
 
 /// A noise gate with hysteresis, hold, range, look-ahead and filtered side-chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,17 +82,7 @@ impl Parameters for Gate {
         range_fault("lookahead_ms", self.lookahead_ms, 0.0, 20.0).into_iter().collect()
     }
 
-    fn accepts_sidechain(&self) -> bool {
-        true
-    }
-
-    fn latency_frames(&self, sample_rate_hz: u32) -> usize {
-        frames_from_ms(self.lookahead_ms, sample_rate_hz)
-    }
-
-    fn tail_frames(&self, _: u32) -> u64 {
-        0
-    }
+    looks_ahead!();
 }
 
 impl Gate {

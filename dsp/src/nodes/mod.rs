@@ -43,6 +43,23 @@ macro_rules! instant {
     };
 }
 
+/// Listens to a side-chain key, lags by its look-ahead, leaves no tail.
+macro_rules! looks_ahead {
+    () => {
+        fn accepts_sidechain(&self) -> bool {
+            true
+        }
+
+        fn latency_frames(&self, sample_rate_hz: u32) -> usize {
+            $crate::units::frames_from_ms(self.lookahead_ms, sample_rate_hz)
+        }
+
+        fn tail_frames(&self, _: u32) -> u64 {
+            0
+        }
+    };
+}
+
 mod bands;
 mod clipper;
 mod compressor;
