@@ -28,6 +28,7 @@ for what in "$@"; do
       need sox sox
       need lame lame
       need oggenc vorbis-tools
+      need opusenc opus-tools
       ;;
     flac) need flac flac ;;
     python) need_python ;;

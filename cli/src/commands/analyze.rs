@@ -21,7 +21,7 @@ const BLOCK_FRAMES: usize = 16_384;
 /// Measure loudness, peaks and length of audio files.
 ///
 /// Integrated, momentary and short-term loudness by ITU-R BS.1770-5, loudness range by EBU Tech 3342, true peak by
-/// oversampling. WAV, AIFF, FLAC, ALAC, MP3, Ogg Vorbis and AAC in MP4, 1 to 8 channels, weighed by the places that the
+/// oversampling. WAV, AIFF, FLAC, ALAC, MP3, Ogg Vorbis, Opus and AAC in MP4, 1 to 8 channels, weighed by the places that the
 /// file gives them. Files are streamed, as many side by
 /// side as there are cores. A file that cannot be measured is reported; the others are measured all the same and the
 /// command ends with 2.

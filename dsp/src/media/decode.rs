@@ -1,11 +1,11 @@
 //! Decodes audio files as streams.
 //!
 //! Read: WAVE and RF64 (8, 16, 24, 32-bit integer; 32 and 64-bit float), AIFF and AIFF-C, CAF, FLAC, ALAC and AAC in MP4,
-//! MP3, ADTS, Ogg Vorbis, with 1 to 8 channels. Samples come out as f32 with full scale 1: integers of up to 24 bits are
-//! exact, 32-bit integers and 64-bit floats round to the nearest f32.
+//! MP3, ADTS, Vorbis and Opus in Ogg, with 1 to 8 channels. Samples come out as f32 with full scale 1: integers of up to 24
+//! bits are exact, 32-bit integers and 64-bit floats round to the nearest f32.
 //!
 //! Lengths: frames that the encoder put before and after the programme are taken off where the file tells them (LAME tag
-//! of MP3, last page of Ogg, edit list or `iTunSMPB` of MP4). An MP3 without a LAME tag and a bare ADTS stream tell
+//! of MP3, first and last page of Ogg, edit list or `iTunSMPB` of MP4). An MP3 without a LAME tag and a bare ADTS stream tell
 //! nothing: their packets are counted and nothing is taken off.
 
 use std::fs::File;
@@ -32,7 +32,7 @@ pub struct Probe {
     pub sample_rate_hz: u32,
     /// Channels, 1 to 8.
     pub channels: u32,
-    /// Whether decoding is lossy (MP3, Vorbis, AAC).
+    /// Whether decoding is lossy (MP3, Vorbis, Opus, AAC).
     pub lossy: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Reads every container but WAVE through symphonia: AIFF, CAF, FLAC, MP4 (ALAC, AAC), MP3, ADTS, Ogg Vorbis.
+//! Reads every container but WAVE through symphonia: AIFF, CAF, FLAC, MP4 (ALAC, AAC), MP3, ADTS, Vorbis and Opus in Ogg.
 //!
 //! Symphonia's own trimming is switched off: what an encoder put before and after the programme is taken off here, by
 //! one rule for every format, so that the length announced is the length delivered.
@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_VORBIS,
+    CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
@@ -22,6 +22,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{TimeBase, Timestamp};
 
 use super::decode::{Fault, Probe};
+use super::opus::Opus;
 use super::priming;
 
 /// The containers read here, by their first bytes.
@@ -143,14 +144,24 @@ impl StreamReader {
         };
         let codec = parameters.codec;
         let options = AudioDecoderOptions::default().gapless(false).verify(verified);
-        let decoder =
-            contained(|| symphonia::default::get_codecs().make_audio_decoder(parameters, &options)).map_err(fault)?;
+        let decoder = contained(|| match codec {
+            CODEC_ID_OPUS => Ok(Box::new(Opus::new(parameters)?) as Box<dyn AudioDecoder>),
+            _ => symphonia::default::get_codecs().make_audio_decoder(parameters, &options),
+        })
+        .map_err(fault)?;
         let (track_id, in_frames) = (track.id, track.time_base == TimeBase::try_from_recip(sample_rate_hz));
-        let (delay_frames, frames) = match trim {
-            Some(trim) => (trim.start_frames, trim.frames),
-            None => (u64::from(track.delay.unwrap_or(0)), track.num_frames.unwrap_or(0)),
+        let delay_frames = u64::from(track.delay.unwrap_or(0));
+        let (delay_frames, frames) = match (trim, codec) {
+            (Some(trim), _) => (trim.start_frames, trim.frames),
+            // Positions of Opus in Ogg count what is to be skipped as well (RFC 7845 §4.3), and may begin anywhere.
+            (None, CODEC_ID_OPUS) => {
+                let first = u64::try_from(track.start_ts.get()).unwrap_or(0);
+                (delay_frames, track.num_frames.unwrap_or(0).saturating_sub(first + delay_frames))
+            }
+            (None, _) => (delay_frames, track.num_frames.unwrap_or(0)),
         };
-        let lossy = [CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_VORBIS, CODEC_ID_AAC].contains(&codec);
+        let lossy =
+            [CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_VORBIS, CODEC_ID_OPUS, CODEC_ID_AAC].contains(&codec);
         Ok(Self {
             format,
             decoder,

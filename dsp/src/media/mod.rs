@@ -4,6 +4,7 @@ mod asset;
 mod decode;
 mod demux;
 mod encode;
+mod opus;
 pub mod pcm;
 mod priming;
 mod wav;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use mixdown_dsp::media::{Decoder, Probe, probe, verify};
 use tempfile::TempDir;
 
-use crate::tools::{code, decode, ffmpeg, ffmpeg_decode, floats, make_file, message, noise, tones};
+use crate::tools::{code, decode, ffmpeg, floats, make_file, message, noise, tones};
 
 struct Folder(TempDir);
 
@@ -68,40 +68,13 @@ fn coarser_integers_decode_exactly_too() {
 #[test]
 fn blocks_of_any_size_give_the_same_samples() {
     let folder = Folder::new();
-    for (name, arguments) in [("a.wav", &["-c:a", "pcm_s24le"][..]), ("b.flac", &[]), ("c.mp3", &[]), ("d.ogg", &[])] {
+    for (name, arguments) in
+        [("a.wav", &["-c:a", "pcm_s24le"][..]), ("b.flac", &[]), ("c.mp3", &[]), ("d.ogg", &[]), ("e.opus", &[])]
+    {
         let path = folder.file(name);
         make_file(&path, &tones(9_000, 44_100), 2, 44_100, arguments);
         let whole = decode(&path, 65_536).unwrap();
         assert!(decode(&path, 1).unwrap() == whole && decode(&path, 997).unwrap() == whole, "{name}");
-    }
-}
-
-/// The greatest difference of two signals that must have one length.
-fn greatest_difference(ours: &[f32], theirs: &[f32]) -> f32 {
-    ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
-}
-
-#[test]
-fn lossy_files_have_the_length_and_the_place_of_their_source() {
-    let folder = Folder::new();
-    for (name, arguments) in [
-        ("a.mp3", &["-c:a", "libmp3lame", "-b:a", "320k"][..]),
-        ("b.mp3", &["-c:a", "libmp3lame", "-q:a", "2"]),
-        ("c.ogg", &["-c:a", "libvorbis", "-q:a", "6"]),
-        ("d.m4a", &["-c:a", "aac", "-b:a", "256k"]),
-    ] {
-        for frames in [700, 5_000, 44_100, 123_457] {
-            let (path, samples) = (folder.file(&format!("{frames}{name}")), tones(frames, 44_100));
-            make_file(&path, &samples, 2, 44_100, arguments);
-            let expected = Probe { frames: frames as u64, sample_rate_hz: 44_100, channels: 2, lossy: true };
-            assert_eq!(probe(&path).unwrap(), expected, "{name}");
-            assert_eq!(verify(&path).unwrap(), expected, "{name}");
-            let (ours, theirs) = (decode(&path, 4096).unwrap(), ffmpeg_decode(&path));
-            assert_eq!(ours.len(), frames * 2, "{frames}{name}");
-            // Rounding differs between decoders; a shift by one frame would show as 0.1.
-            let error = greatest_difference(&ours, &theirs);
-            assert!(error < 2e-4, "{frames}{name}: {error} away from what ffmpeg decodes");
-        }
     }
 }
 
@@ -146,6 +119,7 @@ fn a_cut_file_says_what_it_lacks() {
         ("e.ogg", &[]),
         ("f.m4a", &["-c:a", "alac", "-movflags", "faststart"]),
         ("g.m4a", &["-c:a", "aac", "-movflags", "faststart"]),
+        ("h.opus", &["-c:a", "libopus"]),
     ] {
         let path = folder.file(name);
         make_file(&path, &tones(48_000, 48_000), 2, 48_000, arguments);
@@ -199,8 +173,6 @@ fn more_than_eight_channels_and_unknown_codecs_are_unsupported() {
     assert_eq!(code(probe(&folder.file("a.wav"))), "unsupported");
     make_file(&folder.file("b.wav"), &noise(2 * 5000), 2, 48_000, &["-c:a", "adpcm_ms"]);
     assert_eq!(code(probe(&folder.file("b.wav"))), "unsupported");
-    make_file(&folder.file("c.ogg"), &noise(2 * 5000), 2, 48_000, &["-c:a", "libopus"]);
-    assert_eq!(code(probe(&folder.file("c.ogg"))), "unsupported", "{}", message(probe(&folder.file("c.ogg"))));
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn specimens() -> &'static Specimens {
     static SPECIMENS: OnceLock<Specimens> = OnceLock::new();
     SPECIMENS.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let formats: [(&str, &[&str]); 12] = [
+        let formats: [(&str, &[&str]); 13] = [
             ("a.wav", &["-c:a", "pcm_s24le"]),
             ("b.wav", &["-c:a", "pcm_f32le"]),
             ("c.wav", &["-c:a", "pcm_s16le", "-rf64", "always"]),
@@ -30,10 +30,11 @@ fn specimens() -> &'static Specimens {
             ("j.ogg", &["-c:a", "libvorbis"]),
             ("k.caf", &["-c:a", "pcm_s24le"]),
             ("l.aac", &["-c:a", "aac"]),
+            ("m.opus", &["-c:a", "libopus"]),
         ];
         let make = |(name, arguments): (&str, &[&str])| {
             let path = folder.path().join(name);
-            make_file(&path, &tones(12_000, 44_100), 2, 44_100, arguments);
+            make_file(&path, &tones(12_000, 48_000), 2, 48_000, arguments);
             let bytes = std::fs::read(&path).unwrap();
             (path, bytes)
         };
@@ -97,7 +98,7 @@ proptest! {
 
     #[test]
     fn a_harmed_file_is_read_or_refused_in_bounded_time_and_memory(
-        which in 0_usize..12,
+        which in 0_usize..13,
         harms in prop::collection::vec(harm(), 1..6),
         name in "[a-z]{12}",
     ) {

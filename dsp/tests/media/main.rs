@@ -4,6 +4,7 @@
 mod asset;
 mod decode;
 mod encode;
+mod gapless;
 mod hostile;
 #[path = "../support/long.rs"]
 mod long;

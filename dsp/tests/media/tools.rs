@@ -45,6 +45,29 @@ pub fn tones(frames: usize, sample_rate_hz: u32) -> Vec<i32> {
         .collect()
 }
 
+/// A sweep from 200 Hz to 12 kHz at −6 dBFS in 24 bits, the same on both channels, interleaved: it resembles itself at no
+/// other place.
+#[expect(clippy::disallowed_methods, reason = "a test signal need not have the same bits everywhere")]
+pub fn sweep(frames: usize, sample_rate_hz: u32) -> Vec<i32> {
+    let seconds = frames as f64 / f64::from(sample_rate_hz);
+    (0..frames)
+        .flat_map(|frame| {
+            let t = frame as f64 / f64::from(sample_rate_hz);
+            let phase = std::f64::consts::TAU * (200.0 * t + 0.5 * 11_800.0 / seconds * t * t);
+            [(phase.sin() * 4_194_304.0).round() as i32; 2]
+        })
+        .collect()
+}
+
+/// By how many frames `decoded` lies behind `source`, −1500 to 1500: where their cross-correlation is greatest.
+pub fn lag(source: &[f32], decoded: &[f32]) -> i64 {
+    let correlation = |lag: i64| -> f64 {
+        let (from, behind) = (source.iter().skip(1_500).take(12_000), (1_500 + lag) as usize);
+        from.zip(decoded.iter().skip(behind)).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    (-1_500..=1_500).max_by(|a, b| correlation(*a).total_cmp(&correlation(*b))).unwrap()
+}
+
 /// Writes 24-bit samples as a raw file beside `path` and has ffmpeg make `path` of it.
 pub fn make_file(path: &Path, samples: &[i32], channels: usize, sample_rate_hz: u32, arguments: &[&str]) {
     let raw = path.with_extension("s24");
@@ -57,7 +80,11 @@ pub fn make_file(path: &Path, samples: &[i32], channels: usize, sample_rate_hz: 
 
 /// What ffmpeg decodes of a file, interleaved.
 pub fn ffmpeg_decode(path: &Path) -> Vec<f32> {
-    let bytes = ffmpeg(&["-i", path.to_str().unwrap(), "-f", "f32le", "-c:a", "pcm_f32le", "-"]);
+    bytes_as_floats(&ffmpeg(&["-i", path.to_str().unwrap(), "-f", "f32le", "-c:a", "pcm_f32le", "-"]))
+}
+
+/// Little-endian 32-bit floats.
+pub fn bytes_as_floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
