@@ -27,9 +27,8 @@ const MAX_TRIES: u32 = 6;
 pub async fn assets(client: &Client, session: &ValidSession, session_file: &Path) -> Result<usize, CommandError> {
     let folder = session_file.parent().unwrap_or(Path::new(""));
     let files: BTreeMap<String, (PathBuf, u64)> = session
-        .assets
-        .iter()
-        .map(|asset| (asset.facts.digest.to_string(), (folder.join(&asset.name), asset.facts.size_bytes)))
+        .input_files()
+        .map(|file| (file.digest.to_string(), (folder.join(file.name), file.size_bytes)))
         .collect();
     let missing = find_missing(client, files.keys().cloned().collect()).await?;
     let total = missing.iter().filter_map(|digest| files.get(digest)).map(|(_, size_bytes)| size_bytes).sum();

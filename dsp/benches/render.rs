@@ -71,6 +71,8 @@ fn session(folder: &Path) -> ValidSession {
             channels: 2,
             frames: frames as u64,
             metadata: Metadata::default(),
+            cover: None,
+            replay_gain: false,
         };
         let mut writer = FileWriter::create(&folder.join(&name), &spec).expect("a file");
         let samples: Vec<i32> = (0..frames * 2)
@@ -80,7 +82,7 @@ fn session(folder: &Path) -> ValidSession {
             })
             .collect();
         writer.write(Samples::Int(&samples)).expect("samples written");
-        writer.finish().expect("a whole file");
+        writer.finish(None).expect("a whole file");
         let digest = format!("{track:064x}");
         facts.insert(
             name,

@@ -160,8 +160,8 @@ fn master(
         limited_by: None,
         steps: 0,
     };
-    let (path, report) =
-        deliver(&source, session, index, Some(&solution), folder, &Unwatched).expect("because it can be finished");
+    let (path, report) = deliver(&source, session, index, Some(&solution), None, folder, &Unwatched)
+        .expect("because it can be finished");
     (path, serde_json::from_value(report).expect("a report"))
 }
 

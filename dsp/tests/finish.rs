@@ -59,7 +59,8 @@ fn session(loudness: Value, deliverables: Value) -> ValidSession {
 
 fn master(session: &ValidSession, mix: &Path, index: usize) -> (PathBuf, Report) {
     let solution = session.loudness.as_ref().map(|loudness| solve(mix, loudness, &Unwatched).unwrap());
-    let (path, report) = deliver(mix, session, index, solution.as_ref(), mix.parent().unwrap(), &Unwatched).unwrap();
+    let (path, report) =
+        deliver(mix, session, index, solution.as_ref(), None, mix.parent().unwrap(), &Unwatched).unwrap();
     (path, serde_json::from_value(report).unwrap())
 }
 
@@ -158,7 +159,7 @@ fn without_a_target_an_over_fails_an_integer_file_and_passes_a_float_one() {
     let folder = tempfile::tempdir().unwrap();
     let mix = mix(folder.path(), 4.0);
     let session = session(Value::Null, files());
-    let delivered = |index| deliver(&mix, &session, index, None, folder.path(), &Unwatched);
+    let delivered = |index| deliver(&mix, &session, index, None, None, folder.path(), &Unwatched);
     let Err(ExecuteError::BadSession(message)) = delivered(0) else { panic!("an over passed") };
     assert!(message.contains("a.wav") && message.contains("pull it down by"), "{message}");
     let (path, _) = delivered(2).unwrap();

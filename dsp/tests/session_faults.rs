@@ -324,6 +324,12 @@ fn codes_in_the_metadata_are_checked() {
     metadata(&format!("artist = «\"{}\"", "x".repeat(501)));
     body(&format!("{TRACK}[metadata]\nupc = «\"6291041500214\"\n"), &["check_digit"]);
     body(&format!("{TRACK}[metadata]\ntrack_number = «0\nyear = «26\n"), &["out_of_range"; 2]);
+    for field in ["album_artist", "genre", "label", "copyright", "comment"] {
+        metadata(&format!("{field} = «\" \""));
+    }
+    body(&format!("{TRACK}[metadata]\ntrack_number = 3\ntrack_total = «2\n"), &["out_of_range"]);
+    body(&format!("{TRACK}[metadata]\ndisc_total = «2\n"), &["missing_field"]);
+    body(&format!("{TRACK}[metadata]\ncover = «\"cover.png\"\n"), &["missing_asset"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use mixdown_dsp::digest::Digest;
-use mixdown_dsp::session::{load, to_json};
+use mixdown_dsp::session::{from_json, load, to_json};
 
 /// Writes a 16-bit WAV of a rising ramp.
 fn write_wav(path: &Path, channels: u16, sample_rate: u32, frames: u32) {
@@ -103,13 +103,50 @@ fn a_file_that_breaks_off_or_holds_no_numbers_is_found_when_asked_to_be_thorough
     assert_eq!((faults.0[0].code, faults.0[0].line), ("not_finite", 6), "{faults}");
 }
 
+/// A PNG of 3 by 2 grey pixels; and of the largest size that its header can tell.
+fn png(width: u32) -> Vec<u8> {
+    let chunk = |kind: &[u8; 4], body: &[u8]| [&(body.len() as u32).to_be_bytes(), &kind[..], body, &[0; 4]].concat();
+    let header = [&width.to_be_bytes()[..], &2_u32.to_be_bytes(), &[8, 0, 0, 0, 0]].concat();
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &header), &chunk(b"IDAT", &[0; 9]), &chunk(b"IEND", &[])].concat()
+}
+
 #[test]
-fn a_cover_that_is_not_there_is_a_fault() {
+fn a_cover_is_named_by_its_digest_and_measured_and_a_bad_one_is_a_fault_at_its_name() {
     let folder = tempfile::tempdir().unwrap();
     write_wav(&folder.path().join("a.wav"), 1, 48_000, 480);
     let path = write_session(folder.path(), &["a.wav"]);
-    let text = std::fs::read_to_string(&path).unwrap() + "[metadata]\ncover = \"cover.jpg\"\n";
+    let text = std::fs::read_to_string(&path).unwrap() + "[metadata]\ncover = \"cover.png\"\n";
     std::fs::write(&path, text).unwrap();
+    let with = |bytes: &[u8]| {
+        std::fs::write(folder.path().join("cover.png"), bytes).unwrap();
+        load(&path, false)
+    };
+    let session = with(&png(3)).unwrap();
+    let facts = &session.cover.as_ref().unwrap().facts;
+    assert_eq!((facts.digest, facts.width, facts.height), (Digest::of(&png(3)), 3, 2));
+    let files: Vec<_> = session.input_files().map(|file| file.name).collect();
+    assert_eq!(files, ["a.wav", "cover.png"]);
+    assert_eq!(from_json(&to_json(&session.document)).unwrap(), session);
+
+    let jpeg = |size: &[u8]| [&[0xFF, 0xD8, 0xFF, 0xC0, 0, 17, 8][..], size, &[3; 10], &[0xFF, 0xD9]].concat();
+    let facts = with(&jpeg(&[0, 5, 0, 7])).unwrap().cover.unwrap().facts;
+    assert_eq!((facts.width, facts.height), (7, 5));
+    let huge = vec![0; 16_000_001];
+    let cut = &png(3)[..40];
+    for (bytes, code) in [
+        (&b""[..], "empty"),
+        (b"GIF89a", "not_a_picture"),
+        (cut, "truncated"),
+        (&jpeg(&[0, 5, 0, 7])[..20], "truncated"),
+        (&jpeg(&[0, 0, 0, 7]), "corrupt"),
+        (&png(70_000), "corrupt"),
+        (&huge, "too_large"),
+    ] {
+        let faults = with(bytes).unwrap_err();
+        assert_eq!(faults.0.len(), 1, "{faults}");
+        assert_eq!((faults.0[0].code, faults.0[0].line, faults.0[0].column), (code, 14, 9), "{faults}");
+    }
+    std::fs::remove_file(folder.path().join("cover.png")).unwrap();
     let faults = load(&path, false).unwrap_err();
     assert_eq!((faults.0[0].code, faults.0[0].line, faults.0[0].column), ("missing_file", 14, 9), "{faults}");
 }

@@ -80,8 +80,12 @@ fn needed_assets(session: &ValidSession, keys: &Keys, spec: &TaskSpec) -> Vec<Ne
     let lossless = stems.chain(mixes).filter(|asset| keys.decoded[*asset].is_none());
     let needed: BTreeSet<usize> = lossless.chain(spec.decode.iter().copied()).collect();
     let facts = needed.into_iter().map(|asset| &session.assets[asset].facts);
+    let cover = session.cover.as_ref().filter(|_| !spec.masters.is_empty()).map(|cover| &cover.facts);
     // Two names may stand for the same bytes.
-    let sizes: BTreeMap<Digest, u64> = facts.map(|facts| (facts.digest, facts.size_bytes)).collect();
+    let sizes: BTreeMap<Digest, u64> = facts
+        .map(|facts| (facts.digest, facts.size_bytes))
+        .chain(cover.map(|facts| (facts.digest, facts.size_bytes)))
+        .collect();
     sizes.into_iter().map(|(digest, size_bytes)| NeededAsset { digest, size_bytes }).collect()
 }
 

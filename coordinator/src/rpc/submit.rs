@@ -62,7 +62,7 @@ pub(super) async fn submit_job(
         deliver_to: if request.deliver_to.is_empty() { format!("jobs/{job_id}") } else { request.deliver_to },
         replace: request.replace,
         revisions: revisions(&session, &keys),
-        assets: session.assets.iter().map(|asset| asset.facts.digest.to_string()).collect(),
+        assets: session.input_files().map(|file| file.digest.to_string()).collect(),
         artifacts: artifacts(&keys),
         deliverables: session
             .deliverables

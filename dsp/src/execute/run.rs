@@ -202,7 +202,9 @@ impl Run<'_> {
         };
         let share = Share::new(self.monitor, cost::master_ns(self.session, index), 2 * self.session.length_frames);
         let work_dir = self.files.work_dir();
-        let (path, report) = finish::deliver(&source, self.session, index, solution.as_ref(), work_dir, &share)?;
+        let cover = self.session.cover.as_ref().map(|cover| self.files.asset(&cover.name, &cover.facts.digest));
+        let (path, report) =
+            finish::deliver(&source, self.session, index, solution.as_ref(), cover.as_deref(), work_dir, &share)?;
         share.finish();
         Ok(Made { key: self.keys.masters[index], path, master: Some((deliverable.file_name.clone(), report)) })
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::chain::{Ceiling, Chain, ChainSpec};
 use super::delivered::{Delivered, Pass, bits};
@@ -10,7 +11,7 @@ use super::report::{EdgesReport, LoudnessReport, Report};
 use super::solve::Solution;
 use crate::buffer::Buffer;
 use crate::execute::ExecuteError;
-use crate::media::{FileSpec, FileWriter};
+use crate::media::{FileSpec, FileWriter, MediaError, Picture};
 use crate::progress::Monitor;
 use crate::session::ValidSession;
 use crate::session::document::{Depth, Dither};
@@ -23,7 +24,8 @@ pub const MAX_ROUNDS: u32 = 4;
 /// A hair (0.0009 dB) below 1: the limiter bends true peaks by up to 0.0005 dB, and to make the file again for that is no use.
 const BELOW: f64 = 0.9999;
 
-/// Makes a deliverable out of `source`, the PCM artifact of its mix or stem, in `work_dir`. Returns the file and its report.
+/// Makes a deliverable out of `source`, the PCM artifact of its mix or stem, in `work_dir`, with `cover`, the file of the
+/// session's cover picture. Returns the file and its report.
 ///
 /// With a `solution`, no true-peak reader sees the file above the ceiling. Without one, the samples pass as they are,
 /// and an over in an integer file is an error.
@@ -36,6 +38,7 @@ pub fn deliver(
     session: &ValidSession,
     deliverable: DeliverableIndex,
     solution: Option<&Solution>,
+    cover: Option<&Path>,
     work_dir: &Path,
     monitor: &dyn Monitor,
 ) -> Result<(PathBuf, serde_json::Value), ExecuteError> {
@@ -45,7 +48,8 @@ pub fn deliver(
         what: format!("cannot read the source of \"{}\"", asked.file_name),
         source,
     })?;
-    let finish = Finish { source, session, asked, edges, path, monitor };
+    let cover = cover.map(Picture::read).transpose().map_err(unreadable_cover)?.map(Arc::new);
+    let finish = Finish { source, session, asked, edges, cover, path, monitor };
     let (pass, loudness) = match solution {
         Some(solution) => finish.under_ceiling(solution)?,
         None => (finish.as_it_is()?, None),
@@ -55,11 +59,21 @@ pub fn deliver(
     Ok((finish.path, report))
 }
 
+fn unreadable_cover(error: MediaError) -> ExecuteError {
+    match error {
+        MediaError::Io { path, source } => {
+            ExecuteError::Io { what: format!("cannot read the cover {}", path.display()), source }
+        }
+        bad @ MediaError::Bad { .. } => ExecuteError::BadMedia(format!("the cover: {bad}")),
+    }
+}
+
 struct Finish<'a> {
     source: &'a Path,
     session: &'a ValidSession,
     asked: &'a Deliverable,
     edges: Edges,
+    cover: Option<Arc<Picture>>,
     path: PathBuf,
     monitor: &'a dyn Monitor,
 }
@@ -125,8 +139,9 @@ impl Finish<'_> {
             frame += block.frames() as u64;
             writer.write(delivered.samples()).map_err(|source| self.io("cannot write", source))
         })?;
-        writer.finish().map_err(|source| self.io("cannot write", source))?;
-        Ok(delivered.finish(chain.lowest_gain()))
+        let pass = delivered.finish(chain.lowest_gain());
+        writer.finish(Some(&pass.measurement)).map_err(|source| self.io("cannot write", source))?;
+        Ok(pass)
     }
 
     /// The greatest magnitude of a sample before it is clipped.
@@ -178,6 +193,8 @@ impl Finish<'_> {
             channels,
             frames,
             metadata: self.session.metadata.clone(),
+            cover: self.cover.clone(),
+            replay_gain: self.asked.replay_gain,
         };
         FileWriter::create(&self.path, &spec).map_err(|source| self.io("cannot write", source))
     }

@@ -6,9 +6,12 @@ mod demux;
 mod encode;
 mod opus;
 pub mod pcm;
+mod picture;
 mod priming;
+pub mod tags;
 mod wav;
 
 pub use asset::AssetReader;
 pub use decode::{Decoder, MediaError, Probe, probe, verify};
 pub use encode::{FileSpec, FileWriter, Samples};
+pub use picture::{MAX_PICTURE_BYTES, Picture};

@@ -237,7 +237,10 @@ pub(super) struct MasterRecipe<'a> {
     fade_out: Option<(u64, FadeCurve)>,
     remove_dc: bool,
     seed: u64,
-    metadata: &'a Metadata,
+    /// Without the name of the cover: its bytes count.
+    metadata: Metadata,
+    cover: Option<Digest>,
+    replay_gain: bool,
 }
 
 impl<'a> MasterRecipe<'a> {
@@ -264,7 +267,9 @@ impl<'a> MasterRecipe<'a> {
             fade_out: deliverable.fade_out,
             remove_dc: deliverable.remove_dc,
             seed: session.seed,
-            metadata: &session.metadata,
+            metadata: Metadata { cover: None, ..session.metadata.clone() },
+            cover: session.cover.as_ref().map(|cover| cover.facts.digest),
+            replay_gain: deliverable.replay_gain,
         }
     }
 }

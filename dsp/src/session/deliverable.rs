@@ -40,6 +40,9 @@ pub struct Deliverable {
     /// Takes the mean of each channel out of it, where that lies above −70 dBFS.
     #[serde(default)]
     pub remove_dc: bool,
+    /// Whether the tags tell players at what gain to play the file (ReplayGain 2.0); by default they do in FLAC files of mixes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_gain: Option<bool>,
 }
 
 /// What counts as silence at head and tail, and how much of it is kept.
@@ -71,6 +74,26 @@ pub enum Format {
     Wav,
     /// FLAC (RFC 9639).
     Flac,
+}
+
+impl Format {
+    /// The extension of its files, without the dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Wav => "wav",
+            Self::Flac => "flac",
+        }
+    }
+
+    /// Whether people listen to such files as they are, in players that know ReplayGain.
+    #[must_use]
+    pub fn is_played(self) -> bool {
+        match self {
+            Self::Wav => false,
+            Self::Flac => true,
+        }
+    }
 }
 
 /// Bits per sample of a deliverable.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::asset_facts::AssetFacts;
+pub use super::asset_facts::{AssetFacts, PictureFacts, PictureFormat};
 pub use super::deliverable::{Deliverable, Depth, Dither, Format, Trim};
+pub use super::metadata::Metadata;
 use super::time::Time;
 use crate::automation::Curve;
 use crate::nodes::Processor;
@@ -67,38 +68,9 @@ pub struct Document {
     /// document written by hand leaves it out, an API client fills it in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub assets: BTreeMap<String, AssetFacts>,
-}
-
-/// Who made what; written into the files that can carry it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Metadata {
-    /// Title of the production.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// Performing artist.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub artist: Option<String>,
-    /// Album title.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub album: Option<String>,
-    /// International Standard Recording Code, 12 characters without hyphens (ISO 3901).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub isrc: Option<String>,
-    /// UPC or EAN of the release: 12 or 13 digits, the last a check digit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub upc: Option<String>,
-    /// Position on the album, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 9999))]
-    pub track_number: Option<u32>,
-    /// Year of release.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1000, max = 9999))]
-    pub year: Option<u32>,
-    /// Cover picture, a file beside the session.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cover: Option<String>,
+    /// What is known of the cover picture, by the name that `metadata` gives it. Filled in as `assets` is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pictures: BTreeMap<String, PictureFacts>,
 }
 
 /// A track: clips, then inserts (this is its stem), then fader, pan and sends.

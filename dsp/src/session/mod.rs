@@ -10,6 +10,7 @@ mod deliverable;
 pub mod document;
 pub mod fault;
 mod files;
+mod metadata;
 mod preset;
 mod read_json;
 mod read_toml;

@@ -1,4 +1,4 @@
-//! Finds the files that clips play and processors need, names them by their digest and reads what they are.
+//! Finds the files that clips play and processors need, and the cover, names them by their digest and reads what they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -6,16 +6,16 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::document::{AssetFacts, Document};
+use super::document::{AssetFacts, Document, PictureFacts};
 use super::fault::Fault;
 use super::files::files;
 use crate::digest::Digest;
-use crate::media::{self, MediaError, Probe};
+use crate::media::{self, MediaError, Picture, Probe};
 
 /// No more files than this are read side by side: beyond, disks are slower.
 const MAX_READERS: usize = 8;
 
-/// Fills `document.assets` from the files that it names, found from `folder`; each distinct file is read once. Returns
+/// Fills `document.assets` and `document.pictures` from the files that it names, found from `folder`; each distinct file is read once. Returns
 /// the names of files of which no facts could be had, each with a fault where it is named first.
 pub(super) fn resolve(
     document: &mut Document,
@@ -39,10 +39,15 @@ pub(super) fn resolve(
         }
     }
     document.assets = assets;
-    let cover = document.metadata.cover.as_ref();
-    if let Some((cover, Err(source))) = cover.map(|cover| (cover, File::open(folder.join(cover)))) {
-        let message = format!("the cover {cover:?} cannot be read: {source}");
-        faults.push(Fault::at("/metadata/cover", "missing_file", message, "a picture beside the session file"));
+    if let Some((name, picture)) = document.metadata.cover.clone().map(|name| (name.clone(), cover(&name, folder))) {
+        match picture {
+            Ok(facts) => document.pictures = BTreeMap::from([(name, facts)]),
+            Err(fault) => {
+                faults.push(*fault);
+                document.pictures.clear();
+                unresolved.insert(name);
+            }
+        }
     }
     unresolved
 }
@@ -89,6 +94,19 @@ fn read(name: &str, folder: &Path, thorough: bool) -> Result<AssetFacts, Box<Fau
         (_, 0) => Err(fault("corrupt", format!("{name:?} has a sample rate of 0 Hz"), "a sample rate above 0")),
         _ => Ok(facts),
     }
+}
+
+fn cover(name: &str, folder: &Path) -> Result<PictureFacts, Box<Fault>> {
+    let expected = "a PNG or JPEG of at most 16 MB beside the session file";
+    let fault = |code, message| Box::new(Fault::at("/metadata/cover", code, message, expected));
+    let picture = Picture::read(&folder.join(name)).map_err(|error| match error {
+        MediaError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            fault("missing_file", format!("there is no file {name:?}"))
+        }
+        MediaError::Io { source, .. } => fault("unreadable_file", format!("{name:?} cannot be read: {source}")),
+        MediaError::Bad { code, message, .. } => fault(code, format!("{name:?}: {message}")),
+    })?;
+    Ok(picture.facts())
 }
 
 /// A fault whose place the caller knows.

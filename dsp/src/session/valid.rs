@@ -5,8 +5,11 @@
 use std::collections::BTreeMap;
 
 pub use super::document::Trim;
-use super::document::{AssetFacts, Depth, Dither, Document, FadeCurve, Format, LoudnessFrom, Metadata, Tap};
+use super::document::{
+    AssetFacts, Depth, Dither, Document, FadeCurve, Format, LoudnessFrom, Metadata, PictureFacts, Tap,
+};
 use crate::automation::Lane;
+use crate::digest::Digest;
 use crate::node::ParameterLane;
 use crate::nodes::Processor;
 
@@ -38,6 +41,8 @@ pub struct ValidSession {
     pub metadata: Metadata,
     /// The input files, each once, ordered by name.
     pub assets: Vec<Asset>,
+    /// The cover picture.
+    pub cover: Option<Cover>,
     /// The tracks in document order; summed in this order.
     pub tracks: Vec<Track>,
     /// The buses in document order.
@@ -61,6 +66,26 @@ pub struct Asset {
     pub name: String,
     /// What is known of it.
     pub facts: AssetFacts,
+}
+
+/// The cover picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cover {
+    /// Its file, relative to the session file.
+    pub name: String,
+    /// What is known of it.
+    pub facts: PictureFacts,
+}
+
+/// A file that the session is made of, whatever it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputFile<'a> {
+    /// Its name, relative to the session file.
+    pub name: &'a str,
+    /// The blob.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size_bytes: u64,
 }
 
 /// A track.
@@ -247,6 +272,8 @@ pub struct Deliverable {
     pub fade_out: Option<(u64, FadeCurve)>,
     /// Whether the mean of each channel is taken out.
     pub remove_dc: bool,
+    /// Whether the tags tell at what gain to play the file.
+    pub replay_gain: bool,
 }
 
 impl Track {
@@ -266,6 +293,13 @@ impl ValidSession {
     /// The input files that the inserts of [`Self::mix_inserts`] need.
     pub fn mix_assets(&self, mix: MixIndex) -> impl Iterator<Item = AssetIndex> {
         self.mix_inserts(mix).filter_map(|insert| insert.asset)
+    }
+
+    /// Every file that the session is made of: what a farm must have before it can begin.
+    pub fn input_files(&self) -> impl Iterator<Item = InputFile<'_>> {
+        let audio = self.assets.iter().map(|Asset { name, facts }| (name, facts.digest, facts.size_bytes));
+        let cover = self.cover.iter().map(|Cover { name, facts }| (name, facts.digest, facts.size_bytes));
+        audio.chain(cover).map(|(name, digest, size_bytes)| InputFile { name, digest, size_bytes })
     }
 
     /// The asset facts by name, as a document carries them.

@@ -8,4 +8,5 @@ mod gapless;
 mod hostile;
 #[path = "../support/long.rs"]
 mod long;
+mod tags;
 mod tools;

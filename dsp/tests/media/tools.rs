@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use mixdown_dsp::buffer::Buffer;
-use mixdown_dsp::media::{Decoder, MediaError};
+use mixdown_dsp::media::{Decoder, FileSpec, FileWriter, MediaError, Samples};
+use mixdown_dsp::session::document::{Depth, Format, Metadata};
 
 /// Runs a program; its standard output.
 pub fn run(program: &str, arguments: &[&str]) -> Vec<u8> {
@@ -123,4 +124,18 @@ pub fn code<T>(result: Result<T, MediaError>) -> &'static str {
 /// What a failure says.
 pub fn message<T>(result: Result<T, MediaError>) -> String {
     result.err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+/// A file without tags that holds so many samples.
+pub fn spec(format: Format, depth: Depth, channels: usize, sample_rate_hz: u32, samples: usize) -> FileSpec {
+    let frames = (samples / channels) as u64;
+    let metadata = Metadata::default();
+    FileSpec { format, depth, sample_rate_hz, channels, frames, metadata, cover: None, replay_gain: false }
+}
+
+/// Writes a file, some samples at a time; nothing is said of its loudness.
+pub fn write(path: &Path, spec: &FileSpec, samples: &[i32], piece: usize) {
+    let mut writer = FileWriter::create(path, spec).unwrap();
+    samples.chunks(piece).for_each(|piece| writer.write(Samples::Int(piece)).unwrap());
+    writer.finish(None).unwrap();
 }

@@ -1,7 +1,7 @@
 //! FLAC (RFC 9639): the stream around the frames.
 //!
 //! Blocks of 4096 frames are encoded and written as they come, so memory is flat; the header is written again at the end,
-//! when MD5 and frame sizes are known. Its block sizes exclude the last block, as the RFC wants (§8.2): readers that trust
+//! when MD5, frame sizes, seek points and the measured tags are known. Its block sizes exclude the last block, as the RFC wants (§8.2): readers that trust
 //! a smaller minimum fail on it. Nothing in the file depends on clock, version, threads or machine.
 //!
 //! The encoder is ours: the one in pure Rust (flacenc 0.5) stops at 96 kHz, codes 24-bit audio with 4-bit Rice parameters
@@ -15,16 +15,32 @@ use md5::{Digest, Md5};
 
 use super::frame::FrameEncoder;
 use super::{FileSpec, invalid};
-use crate::session::document::{Depth, Metadata};
+use crate::media::tags::{Tags, vorbis};
+use crate::session::document::Depth;
 
 /// Frames per block.
 const BLOCK_FRAMES: usize = 4096;
-/// Where STREAMINFO's body begins: behind the mark and the block's header.
-const STREAM_INFO_AT: u64 = 8;
+/// A seek point every so many seconds, as `flac` sets them.
+const SEEK_POINT_SECONDS: u64 = 10;
+/// Room for those who change tags later without writing the file anew, as `flac` leaves it.
+const PADDING_BYTES: usize = 8192;
 /// What 36 bits count.
 const MAX_FRAMES: u64 = (1 << 36) - 1;
 /// What 20 bits count.
 const MAX_SAMPLE_RATE_HZ: u32 = (1 << 20) - 1;
+/// What a block holds: 24 bits count its bytes.
+const MAX_BLOCK_BYTES: usize = (1 << 24) - 1;
+
+/// The type of a metadata block, RFC 9639 §8.1.
+#[derive(Debug, Clone, Copy)]
+enum Block {
+    StreamInfo = 0,
+    Padding = 1,
+    SeekTable = 3,
+    Comments = 4,
+    Picture = 6,
+}
+
 /// A FLAC file being written.
 pub(super) struct FlacWriter {
     file: BufWriter<File>,
@@ -40,6 +56,14 @@ pub(super) struct FlacWriter {
     blocks: u32,
     /// Bytes of the smallest and the greatest block.
     block_bytes: Option<(usize, usize)>,
+    /// Bytes of all blocks so far.
+    audio_bytes: u64,
+    /// Of each block that a seek point leads to: its first frame and where it begins behind the header.
+    seek_points: Vec<(u64, u64)>,
+    seek_point_count: usize,
+    /// The PICTURE block's body.
+    picture: Option<Vec<u8>>,
+    header_bytes: usize,
 }
 
 impl FlacWriter {
@@ -67,16 +91,16 @@ impl FlacWriter {
             frames: 0,
             blocks: 0,
             block_bytes: None,
+            audio_bytes: 0,
+            seek_points: Vec::new(),
+            seek_point_count: spec.frames.div_ceil(SEEK_POINT_SECONDS * u64::from(spec.sample_rate_hz)) as usize,
+            picture: spec.cover.as_deref().map(vorbis::picture),
+            header_bytes: 0,
         };
-        writer.file.write_all(b"fLaC")?;
-        writer.file.write_all(&[0, 0, 0, 34])?;
-        writer.file.write_all(&[0; 34])?;
-        let comments = comments(&spec.metadata);
-        let length = u32::try_from(comments.len()).ok().filter(|length| *length < 1 << 24);
-        let length = length.ok_or_else(|| invalid("the tags exceed what a FLAC block holds, 16 MiB"))?;
-        // The last block before the audio: bit 7; of type 4.
-        writer.file.write_all(&(0x8400_0000 | length).to_be_bytes())?;
-        writer.file.write_all(&comments)?;
+        // Holds the place of the true one.
+        let header = writer.header(&spec.tags_reserved())?;
+        writer.header_bytes = header.len();
+        writer.file.write_all(&header)?;
         Ok(writer)
     }
 
@@ -100,7 +124,12 @@ impl FlacWriter {
             self.bytes.extend_from_slice(&sample.to_le_bytes()[..self.bits as usize / 8]);
         }
         self.md5.update(&self.bytes);
+        let next_point = self.seek_points.len() as u64 * SEEK_POINT_SECONDS * u64::from(self.sample_rate_hz);
+        if (self.frames..self.frames + BLOCK_FRAMES as u64).contains(&next_point) {
+            self.seek_points.push((self.frames, self.audio_bytes));
+        }
         let encoded = self.encoder.encode(&self.waiting, self.blocks);
+        self.audio_bytes += encoded.len() as u64;
         self.file.write_all(encoded)?;
         let (least, most) = self.block_bytes.unwrap_or((usize::MAX, 0));
         self.block_bytes = Some((least.min(encoded.len()), most.max(encoded.len())));
@@ -110,14 +139,53 @@ impl FlacWriter {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    pub(super) fn finish(mut self, tags: &Tags) -> io::Result<()> {
         if !self.waiting.is_empty() {
             self.write_block()?;
         }
-        let info = self.stream_info();
-        self.file.seek(SeekFrom::Start(STREAM_INFO_AT))?;
-        self.file.write_all(&info)?;
+        let header = self.header(tags)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(&header)?;
         self.file.flush()
+    }
+
+    /// Everything before the audio. Where a header was written before, it is as long as that one.
+    fn header(&mut self, tags: &Tags) -> io::Result<Vec<u8>> {
+        let mut header = b"fLaC".to_vec();
+        let info = self.stream_info();
+        append(&mut header, Block::StreamInfo, &info)?;
+        append(&mut header, Block::SeekTable, &self.seek_table())?;
+        append(&mut header, Block::Comments, &vorbis::comments(tags, vorbis::Gain::ReplayGain, &[]))?;
+        if let Some(picture) = &self.picture {
+            append(&mut header, Block::Picture, picture)?;
+        }
+        let padding_bytes = match self.header_bytes {
+            0 => PADDING_BYTES,
+            before => before - header.len() - 4,
+        };
+        // Bit 7 marks the last block.
+        let last_at = header.len();
+        append(&mut header, Block::Padding, &vec![0; padding_bytes])?;
+        header[last_at] |= 0x80;
+        Ok(header)
+    }
+
+    /// The body of the SEEKTABLE block, §8.5.
+    fn seek_table(&self) -> Vec<u8> {
+        /// A point that is none.
+        const PLACEHOLDER: (u64, u64) = (u64::MAX, 0);
+        let points = self.seek_points.iter().copied().chain(std::iter::repeat(PLACEHOLDER));
+        let mut table = Vec::with_capacity(self.seek_point_count * 18);
+        for (frame, at) in points.take(self.seek_point_count) {
+            let block_frames = match frame {
+                u64::MAX => 0,
+                frame => (self.frames - frame).min(BLOCK_FRAMES as u64) as u16,
+            };
+            table.extend_from_slice(&frame.to_be_bytes());
+            table.extend_from_slice(&at.to_be_bytes());
+            table.extend_from_slice(&block_frames.to_be_bytes());
+        }
+        table
     }
 
     /// The body of the STREAMINFO block, RFC 9639 §8.2.
@@ -137,23 +205,13 @@ impl FlacWriter {
     }
 }
 
-/// The body of a VORBIS_COMMENT block: little-endian lengths before UTF-8 text, RFC 9639 §8.6.
-fn comments(metadata: &Metadata) -> Vec<u8> {
-    // Without a version: a new release must not change the bytes of an old master.
-    const VENDOR: &str = "Mixdown";
-    let fields = [
-        ("TITLE", metadata.title.clone()),
-        ("ARTIST", metadata.artist.clone()),
-        ("ALBUM", metadata.album.clone()),
-        ("TRACKNUMBER", metadata.track_number.map(|number| number.to_string())),
-        ("DATE", metadata.year.map(|year| year.to_string())),
-        ("ISRC", metadata.isrc.clone()),
-        ("BARCODE", metadata.upc.clone()),
-    ];
-    let fields: Vec<String> =
-        fields.into_iter().filter_map(|(name, value)| value.map(|value| format!("{name}={value}"))).collect();
-    let text = |text: &str| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
-    let count = (fields.len() as u32).to_le_bytes();
-    let texts: Vec<u8> = fields.iter().flat_map(|field| text(field)).collect();
-    [&text(VENDOR)[..], &count, &texts].concat()
+/// Appends a metadata block: its type, three bytes of length, its body.
+fn append(header: &mut Vec<u8>, block: Block, body: &[u8]) -> io::Result<()> {
+    if body.len() > MAX_BLOCK_BYTES {
+        let message = format!("a {block:?} block of {} bytes: FLAC holds at most {MAX_BLOCK_BYTES}", body.len());
+        return Err(invalid(message));
+    }
+    header.extend_from_slice(&((block as u32) << 24 | body.len() as u32).to_be_bytes());
+    header.extend_from_slice(body);
+    Ok(())
 }

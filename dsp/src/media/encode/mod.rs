@@ -1,4 +1,8 @@
 //! Writes deliverables.
+//!
+//! A writer of one more format has three steps: `create(path, &FileSpec)`, `write(samples)`, `finish(&Tags)`. Its tags it takes
+//! from [`FileSpec::tags_reserved`] while nothing is measured, to keep their place, and from `finish` when all is; see
+//! [`crate::media::tags`].
 
 mod bits;
 mod flac;
@@ -9,7 +13,11 @@ mod wav;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use super::picture::Picture;
+use super::tags::{ReplayGain, Tags};
+use crate::loudness::Measurement;
 use crate::session::document::{Depth, Format, Metadata};
 
 /// What a file is to be.
@@ -25,8 +33,25 @@ pub struct FileSpec {
     pub channels: usize,
     /// Length in frames.
     pub frames: u64,
-    /// Tags, where the container carries them: FLAC does, WAVE does not. The cover picture is not written.
+    /// What the tags say.
     pub metadata: Metadata,
+    /// The cover picture.
+    pub cover: Option<Arc<Picture>>,
+    /// Whether the tags tell at what gain to play the file (ReplayGain 2.0).
+    pub replay_gain: bool,
+}
+
+impl FileSpec {
+    /// The tags of the file as it was measured.
+    fn tags(&self, measured: Option<&Measurement>) -> Tags {
+        let replay_gain = measured.filter(|_| self.replay_gain).and_then(ReplayGain::of);
+        Tags::of(&self.metadata, replay_gain)
+    }
+
+    /// Tags that take as much room as any measurement can make them take.
+    fn tags_reserved(&self) -> Tags {
+        Tags::of(&self.metadata, self.replay_gain.then_some(ReplayGain::WIDEST))
+    }
 }
 
 /// Interleaved samples for a file.
@@ -60,8 +85,7 @@ enum Writer {
 /// A deliverable being written; the same samples give the same bytes.
 pub struct FileWriter {
     writer: Writer,
-    depth: Depth,
-    channels: usize,
+    spec: FileSpec,
     /// Samples announced and not yet written.
     samples_left: u64,
 }
@@ -80,7 +104,7 @@ impl FileWriter {
             Format::Flac => Writer::Flac(Box::new(flac::FlacWriter::create(path, spec)?)),
         };
         let samples_left = spec.frames.saturating_mul(spec.channels as u64);
-        Ok(Self { writer, depth: spec.depth, channels: spec.channels, samples_left })
+        Ok(Self { writer, spec: spec.clone(), samples_left })
     }
 
     /// Appends interleaved samples.
@@ -91,9 +115,10 @@ impl FileWriter {
         self.samples_left = (self.samples_left)
             .checked_sub(samples.count() as u64)
             .ok_or_else(|| invalid("more frames written than were announced"))?;
-        match (samples, self.depth) {
+        let depth = self.spec.depth;
+        match (samples, depth) {
             (Samples::Int(samples), Depth::Int16 | Depth::Int24) => {
-                let full_scale = if self.depth == Depth::Int16 { 1 << 15 } else { 1 << 23 };
+                let full_scale = if depth == Depth::Int16 { 1 << 15 } else { 1 << 23 };
                 if let Some(over) = samples.iter().find(|sample| !(-full_scale..full_scale).contains(*sample)) {
                     return Err(invalid(format!("the sample {over} lies outside -{full_scale} to {}", full_scale - 1)));
                 }
@@ -110,18 +135,19 @@ impl FileWriter {
         }
     }
 
-    /// Ends the file. Fails if the number of frames differs from the one announced.
+    /// Ends the file, which was `measured` to be so; without, what would tell of it is left out. Fails if the number of
+    /// frames differs from the one announced.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn finish(self) -> io::Result<()> {
+    pub fn finish(self, measured: Option<&Measurement>) -> io::Result<()> {
         if self.samples_left > 0 {
-            let missing = self.samples_left / self.channels as u64;
+            let missing = self.samples_left / self.spec.channels as u64;
             return Err(invalid(format!("{missing} frames fewer written than were announced")));
         }
         match self.writer {
             Writer::Wav(wav) => wav.finish(),
-            Writer::Flac(flac) => flac.finish(),
+            Writer::Flac(flac) => flac.finish(&self.spec.tags(measured)),
         }
     }
 }

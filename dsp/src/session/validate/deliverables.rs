@@ -24,7 +24,7 @@ pub(super) fn deliverables(
     for (index, document) in context.document.deliverables.iter().enumerate() {
         let pointer = format!("/deliverables/{index}");
         check_name(&format!("{pointer}/name"), &document.name, report);
-        let file_name = format!("{}.{}", document.name, extension(document.format));
+        let file_name = format!("{}.{}", document.name, document.format.extension());
         // Lower case, because some systems hold `Mix.wav` and `mix.wav` for one file.
         if let Some(first) = names.get(&file_name.to_lowercase()) {
             let message = format!("deliverable {} is {file_name:?} too", first + 1);
@@ -54,17 +54,13 @@ pub(super) fn deliverables(
                 fade_in,
                 fade_out,
                 remove_dc: document.remove_dc,
+                replay_gain: document
+                    .replay_gain
+                    .unwrap_or(document.format.is_played() && matches!(content, Content::Mix(_))),
             });
         }
     }
     deliverables
-}
-
-fn extension(format: Format) -> &'static str {
-    match format {
-        Format::Wav => "wav",
-        Format::Flac => "flac",
-    }
 }
 
 fn check_name(pointer: &str, name: &str, report: &mut Report) {

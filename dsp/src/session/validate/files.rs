@@ -1,11 +1,11 @@
-//! The files that a session names: those that clips play, and the impulse responses of convolutions.
+//! The files that a session names: those that clips play, the impulse responses of convolutions, the cover.
 
 use super::{Context, Report};
 use crate::kernels::resampler::Resampler;
 use crate::nodes::{Impulse, MAX_RESPONSE_SECONDS, Processor, RESPONSE_CHANNELS};
 use crate::session::document::AssetFacts;
 use crate::session::suggest::did_you_mean;
-use crate::session::valid::AssetIndex;
+use crate::session::valid::{AssetIndex, Cover};
 
 /// The longest path that common systems take.
 const MAX_FILE_NAME_BYTES: usize = 4096;
@@ -27,6 +27,19 @@ pub(super) fn unknown_file(pointer: &str, file: &str, context: &Context<'_>, rep
     let known = context.document.assets.keys().map(String::as_str);
     let message = format!("nothing is known of the file {file:?}{}", did_you_mean(file, known));
     report.push(pointer, "missing_asset", message, "its facts under `assets`");
+}
+
+/// The cover picture that the metadata names.
+pub(super) fn cover(context: &Context<'_>, report: &mut Report) -> Option<Cover> {
+    let pointer = "/metadata/cover";
+    let name = context.document.metadata.cover.as_ref()?;
+    check_file_name(pointer, name, report);
+    let facts = context.document.pictures.get(name);
+    if facts.is_none() && !context.unresolved.contains(name) {
+        let message = format!("nothing is known of the picture {name:?}");
+        report.push(pointer, "missing_asset", message, "its facts under `pictures`");
+    }
+    Some(Cover { name: name.clone(), facts: facts?.clone() })
 }
 
 /// The file that the processor of the insert at `pointer` needs, if it needs one; tells the processor what is known of it.

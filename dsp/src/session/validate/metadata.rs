@@ -1,17 +1,24 @@
 //! Metadata: codes that other systems will check.
 
-use super::Report;
+use super::files::cover;
+use super::{Context, Report};
 use crate::session::document::Metadata;
+use crate::session::valid::Cover;
 
 const MAX_TEXT_CHARS: usize = 500;
 
-/// Checks texts and codes.
-pub(super) fn check(metadata: &Metadata, report: &mut Report) {
+/// Checks texts, numbers and codes, and finds the cover.
+pub(super) fn metadata(context: &Context<'_>, report: &mut Report) -> Option<Cover> {
+    let metadata = &context.document.metadata;
     let texts = [
         ("title", &metadata.title),
         ("artist", &metadata.artist),
         ("album", &metadata.album),
-        ("cover", &metadata.cover),
+        ("album_artist", &metadata.album_artist),
+        ("genre", &metadata.genre),
+        ("label", &metadata.label),
+        ("copyright", &metadata.copyright),
+        ("comment", &metadata.comment),
     ];
     for (field, text) in texts {
         let Some(text) = text else { continue };
@@ -22,6 +29,29 @@ pub(super) fn check(metadata: &Metadata, report: &mut Report) {
             report.push(format!("/metadata/{field}"), "malformed", message, expected);
         }
     }
+    check_total("track", metadata.track_number, metadata.track_total, report);
+    check_total("disc", metadata.disc_number, metadata.disc_total, report);
+    check_codes(metadata, report);
+    cover(context, report)
+}
+
+/// A number within its total; a total has no place of its own in most containers.
+fn check_total(of: &str, number: Option<u32>, total: Option<u32>, report: &mut Report) {
+    let pointer = format!("/metadata/{of}_total");
+    match (number, total) {
+        (None, Some(total)) => {
+            let message = format!("{of}_total is {total}, but there is no {of}_number");
+            report.push(pointer, "missing_field", message, format!("`{of}_number` beside it"));
+        }
+        (Some(number), Some(total)) if number > total => {
+            let message = format!("{of}_total is {total}, and {of}_number {number}");
+            report.push(pointer, "out_of_range", message, format!("at least {number}"));
+        }
+        _ => {}
+    }
+}
+
+fn check_codes(metadata: &Metadata, report: &mut Report) {
     if let Some(isrc) = metadata.isrc.as_ref().filter(|isrc| !is_isrc(isrc)) {
         let expected = "two letters, three letters or digits and seven digits, like \"QZABC2600001\"";
         report.push("/metadata/isrc", "malformed", format!("{isrc:?} is no ISRC"), expected);

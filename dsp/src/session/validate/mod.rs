@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::Document;
 use super::fault::{Fault, MAX_FOUND};
 use super::time::{Time, TimeBase, TimeError};
-use super::valid::{Asset, AssetIndex, Bus, Master, Track, ValidSession};
+use super::valid::{Asset, AssetIndex, Bus, Cover, Master, Track, ValidSession};
 use names::Names;
 
 /// The faults found so far.
@@ -85,6 +85,7 @@ pub(super) fn validate(document: Document, unresolved: &BTreeSet<String>) -> Res
         seed: document.seed,
         metadata: document.metadata.clone(),
         assets: parts.assets,
+        cover: parts.cover,
         tracks: parts.tracks,
         buses: parts.buses,
         bus_order: parts.bus_order,
@@ -100,6 +101,7 @@ pub(super) fn validate(document: Document, unresolved: &BTreeSet<String>) -> Res
 struct Parts {
     length_frames: u64,
     assets: Vec<Asset>,
+    cover: Option<Cover>,
     tracks: Vec<Track>,
     buses: Vec<Bus>,
     bus_order: Vec<usize>,
@@ -152,12 +154,13 @@ fn parts(document: &Document, unresolved: &BTreeSet<String>, report: &mut Report
     let mixes = mixes::mixes(&context, report);
     let loudness = mixes::loudness(&mixes, &context, report);
     let deliverables = deliverables::deliverables(&mixes, length_frames, &context, report);
-    metadata::check(&document.metadata, report);
+    let cover = metadata::metadata(&context, report);
     let facts =
         |name: &&str| document.assets.get(*name).map(|facts| Asset { name: (*name).to_owned(), facts: facts.clone() });
     Parts {
         length_frames,
         assets: assets.iter().filter_map(facts).collect(),
+        cover,
         tracks,
         buses,
         bus_order,
