@@ -65,18 +65,9 @@ pub enum Settled {
 /// When the database or the store fails.
 pub async fn settle(pool: &PgPool, store: &Store, settlement: &Settlement) -> Result<Settled, SettleError> {
     let mut transaction = pool.begin().await.map_err(Error::from)?;
-    let known: Option<(String, Option<Uuid>, bool)> = sqlx::query_as(include_str!("find_attempt.sql"))
-        .bind(settlement.worker_id)
-        .bind(settlement.task_id)
-        .bind(settlement.attempt)
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(Error::from)?;
-    let project_id = match known {
-        None => return Ok(Settled::LeaseLost),
-        Some((_, settled_by, true)) if settled_by == Some(settlement.request_id) => return Ok(Settled::Accepted),
-        Some((_, _, true)) => return Ok(Settled::LeaseLost),
-        Some((project_id, _, false)) => project_id,
+    let project_id = match find(&mut transaction, settlement).await? {
+        Found::Open { project_id } => project_id,
+        Found::Ended(settled) => return Ok(settled),
     };
     // The store is asked before the queue is locked, but after the blobs' rows are.
     let mut missing = None;
@@ -88,7 +79,7 @@ pub async fn settle(pool: &PgPool, store: &Store, settlement: &Settlement) -> Re
     let Some(running) =
         attempts::find_running(&mut transaction, settlement.worker_id, settlement.task_id, settlement.attempt).await?
     else {
-        return Ok(Settled::LeaseLost);
+        return Ok(too_late(&mut transaction, settlement).await?);
     };
     match &settlement.outcome {
         Outcome::Failure(failure) => {
@@ -105,6 +96,38 @@ pub async fn settle(pool: &PgPool, store: &Store, settlement: &Settlement) -> Re
     }
     transaction.commit().await.map_err(Error::from)?;
     Ok(Settled::Accepted)
+}
+
+/// What is known of the attempt that a settlement names.
+enum Found {
+    /// It has not ended.
+    Open { project_id: String },
+    /// It has ended, or was never given to this worker; this is the answer.
+    Ended(Settled),
+}
+
+async fn find(transaction: &mut sqlx::PgConnection, settlement: &Settlement) -> Result<Found, Error> {
+    let known: Option<(String, Option<Uuid>, bool)> = sqlx::query_as(include_str!("find_attempt.sql"))
+        .bind(settlement.worker_id)
+        .bind(settlement.task_id)
+        .bind(settlement.attempt)
+        .fetch_optional(transaction)
+        .await?;
+    Ok(match known {
+        None => Found::Ended(Settled::LeaseLost),
+        Some((project_id, _, false)) => Found::Open { project_id },
+        Some((_, settled_by, true)) if settled_by == Some(settlement.request_id) => Found::Ended(Settled::Accepted),
+        Some((_, _, true)) => Found::Ended(Settled::LeaseLost),
+    })
+}
+
+/// The answer when the attempt holds its task no more, under the queue's lock: another copy of this very call may have
+/// ended it while this one waited for the lock.
+async fn too_late(transaction: &mut sqlx::PgConnection, settlement: &Settlement) -> Result<Settled, Error> {
+    Ok(match find(transaction, settlement).await? {
+        Found::Ended(settled) => settled,
+        Found::Open { .. } => Settled::LeaseLost,
+    })
 }
 
 /// Why a settlement could not be made; it may be repeated.
@@ -145,7 +168,7 @@ async fn refuse(pool: &PgPool, settlement: &Settlement, failure: &Failure) -> Re
     let mut transaction = super::begin(pool).await?;
     let running =
         attempts::find_running(&mut transaction, settlement.worker_id, settlement.task_id, settlement.attempt).await?;
-    let Some(running) = running else { return Ok(Settled::LeaseLost) };
+    let Some(running) = running else { return too_late(&mut transaction, settlement).await };
     attempts::fail(&mut transaction, &running, failure, Some(settlement.request_id)).await?;
     transaction.commit().await?;
     Ok(Settled::Accepted)

@@ -7,6 +7,7 @@ mod artifacts;
 mod claiming;
 mod ending;
 mod events;
+mod model;
 mod rpc;
 mod security;
 mod server;

@@ -60,6 +60,21 @@ async fn a_repeated_settlement_gets_the_same_answer_and_another_one_does_not() {
 }
 
 #[tokio::test]
+async fn two_copies_of_a_settlement_at_once_are_both_told_that_it_counts() {
+    let farm = Farm::new().await;
+    farm.submit(&submission("default"), two_stems_one_mix()).await;
+    let worker = farm.worker(1).await;
+    for _ in 0..3 {
+        let held = farm.claim_one(worker).await;
+        let artifacts = farm.make("default", held.task_id).await;
+        let outcome = Outcome::Success(Success { artifacts, ..Success::default() });
+        let request_id = Uuid::new_v4();
+        let copies = [(); 4].map(|()| farm.settle(worker, &held, request_id, outcome.clone()));
+        assert_eq!(futures::future::join_all(copies).await, [Settled::Accepted; 4]);
+    }
+}
+
+#[tokio::test]
 async fn a_heartbeat_keeps_a_lease_alive_and_carries_progress() {
     let farm = Farm::new().await;
     let job_id = farm.submit(&submission("default"), two_stems_one_mix()).await;
