@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mixdown_proto::v1::{
-    FailureKind, GetJobRequest, GetJobResponse, Job, JobState, Priority, Task, TaskState, WatchJobRequest,
+    Attempt, FailureKind, GetJobRequest, GetJobResponse, Job, JobState, Priority, Task, TaskState, WatchJobRequest,
     WatchJobResponse,
 };
 use serde_json::{Value, json};
@@ -149,6 +149,7 @@ pub fn failure(answer: &GetJobResponse) -> Option<CommandError> {
                 FailureKind::BadSession => (Exit::BadInput, "bad_session"),
                 FailureKind::BadMedia => (Exit::BadInput, "bad_media"),
                 FailureKind::Resource => (Exit::Failed, "resource"),
+                FailureKind::OutOfMemory => (Exit::Failed, "out_of_memory"),
                 FailureKind::Storage => (Exit::Failed, "storage"),
                 FailureKind::WorkerLost => (Exit::Failed, "worker_lost"),
                 FailureKind::Internal | FailureKind::Unspecified => (Exit::Failed, "internal"),
@@ -199,8 +200,36 @@ pub fn task_table(tasks: &[Task]) -> String {
         if !reason.is_empty() {
             text.push_str(&format!("\n{}: {reason}", task.display_name));
         }
+        for attempt in &task.attempts {
+            text.push_str(&format!("\n  {}", attempt_line(attempt)));
+        }
     }
     text
+}
+
+fn attempt_line(attempt: &Attempt) -> String {
+    let when = attempt.end_time.as_ref().or(attempt.start_time.as_ref()).map(ToString::to_string).unwrap_or_default();
+    let Attempt { attempt: number, worker_name, .. } = attempt;
+    let line = format!("attempt {number} on {worker_name}: {} {when}", attempt_outcome(attempt).replace('_', " "));
+    match &attempt.failure {
+        Some(failure) => format!("{line}: {}", failure.message),
+        None => line,
+    }
+}
+
+fn attempt_outcome(attempt: &Attempt) -> String {
+    attempt.outcome().as_str_name().trim_start_matches("ATTEMPT_OUTCOME_").to_ascii_lowercase()
+}
+
+fn attempt_json(attempt: &Attempt) -> Value {
+    json!({
+        "attempt": attempt.attempt,
+        "worker": attempt.worker_name,
+        "start_time": attempt.start_time.as_ref().map(ToString::to_string),
+        "end_time": attempt.end_time.as_ref().map(ToString::to_string),
+        "outcome": attempt_outcome(attempt),
+        "failure": attempt.failure.as_ref().map(failure_json),
+    })
 }
 
 /// A job as JSON.
@@ -241,6 +270,7 @@ pub fn task_json(task: &Task) -> Value {
         "waiting_reason": task.waiting_reason,
         "failure": task.failure.as_ref().map(failure_json),
         "progress": task.progress,
+        "attempts": task.attempts.iter().map(attempt_json).collect::<Vec<_>>(),
     })
 }
 

@@ -123,14 +123,43 @@ pub enum FailureKind {
     BadSession,
     /// An input file is broken.
     BadMedia,
-    /// The worker ran out of memory or disk.
+    /// The worker ran out of something: disk, threads.
     Resource,
+    /// The worker ran out of memory while it rendered.
+    OutOfMemory,
     /// The store failed.
     Storage,
     /// A fault of ours.
     Internal,
     /// The worker vanished.
     WorkerLost,
+}
+
+impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::BadSession,
+        Self::BadMedia,
+        Self::Resource,
+        Self::OutOfMemory,
+        Self::Storage,
+        Self::Internal,
+        Self::WorkerLost,
+    ];
+
+    /// The name in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadSession => "bad_session",
+            Self::BadMedia => "bad_media",
+            Self::Resource => "resource",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Storage => "storage",
+            Self::Internal => "internal",
+            Self::WorkerLost => "worker_lost",
+        }
+    }
 }
 
 /// Why something failed, with the reason for people.

@@ -135,6 +135,7 @@ const BEAT_PATIENCE: Duration = Duration::from_secs(2);
 pub async fn heartbeat(link: Link, worker_id: String, leases: Leases, every: Duration, drain: CancellationToken) {
     let mut beats = tokio::time::interval_at(Instant::now() + every, every);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut set_aside = String::new();
     loop {
         beats.tick().await;
         let request = HeartbeatRequest { worker_id: worker_id.clone(), leases: leases.progress() };
@@ -142,10 +143,17 @@ pub async fn heartbeat(link: Link, worker_id: String, leases: Leases, every: Dur
             client.heartbeat(request).await
         });
         match beat.await {
-            Ok(HeartbeatResponse { stop, drain: told_to_drain }) => {
+            Ok(HeartbeatResponse { stop, drain: told_to_drain, quarantine_reason }) => {
                 stop.into_iter().for_each(|lease| leases.stop(&lease.into()));
                 if told_to_drain {
                     drain.cancel();
+                }
+                if quarantine_reason != set_aside {
+                    match quarantine_reason.as_str() {
+                        "" => tracing::info!("released from quarantine"),
+                        reason => tracing::error!("quarantined: {reason}; `mixdown workers release` ends it"),
+                    }
+                    set_aside = quarantine_reason;
                 }
             }
             Err(status) => tracing::warn!(code = ?status.code(), message = status.message(), "no heartbeat"),

@@ -1,8 +1,8 @@
-//! `mixdown workers list|drain`
+//! `mixdown workers list|drain|release`
 
-use mixdown_proto::v1::{DrainWorkerRequest, ListWorkersRequest, Worker};
+use mixdown_proto::v1::{DrainWorkerRequest, ListWorkersRequest, ReleaseWorkerRequest, Worker};
 use serde_json::{Value, json};
-use tonic::Code;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::client::{self, Client};
@@ -10,9 +10,10 @@ use crate::errors::CommandError;
 use crate::output::Output;
 use crate::tables::Listing;
 
-/// List and drain workers; for admins.
+/// List, drain and release workers; for admins.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  mixdown workers list\n  mixdown workers drain studio-2")]
+#[command(after_long_help = "Examples:\n  mixdown workers list\n  mixdown workers drain studio-2\n  \
+    mixdown workers release studio-2")]
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -27,8 +28,21 @@ enum Action {
         connection: client::Arguments,
     },
     /// Tell a worker to take no more tasks, end what it holds and leave.
+    ///
+    /// When it is started again it takes tasks again.
     #[command(after_long_help = "Example:\n  mixdown workers drain studio-2")]
     Drain {
+        /// The worker, by id or name.
+        worker: String,
+        #[command(flatten)]
+        connection: client::Arguments,
+    },
+    /// Give a quarantined worker tasks again, and forgive what it failed.
+    ///
+    /// A worker is quarantined when it fails the tasks of three jobs within an hour while no other worker failed them too:
+    /// `list` shows why. It stays so over restarts.
+    #[command(after_long_help = "Example:\n  mixdown workers release studio-2")]
+    Release {
         /// The worker, by id or name.
         worker: String,
         #[command(flatten)]
@@ -47,20 +61,36 @@ pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandErro
             let client = Client::connect(&connection).await?;
             let request = DrainWorkerRequest { request_id: Uuid::new_v4().to_string(), worker: worker.clone() };
             let answer = client.workers().drain_worker(request).await;
-            let answer = answer.map_err(|status| {
-                let error = client.error(&format!("drain worker {worker}"), &status);
-                match status.code() {
-                    Code::NotFound => error.remedy("`mixdown workers list` shows the workers of the farm"),
-                    _ => error,
-                }
-            })?;
-            let worker = answer.into_inner().worker.unwrap_or_default();
-            if output.json {
-                return output.document(&json!({ "worker": worker_json(&worker) }));
-            }
-            output.line(&format!("{}  {}", worker.name, state(&worker)))
+            tell(&client, &format!("drain worker {worker}"), answer.map(|answer| answer.into_inner().worker), output)
+        }
+        Action::Release { worker, connection } => {
+            let client = Client::connect(&connection).await?;
+            let request = ReleaseWorkerRequest { request_id: Uuid::new_v4().to_string(), worker: worker.clone() };
+            let answer = client.workers().release_worker(request).await;
+            tell(&client, &format!("release worker {worker}"), answer.map(|answer| answer.into_inner().worker), output)
         }
     }
+}
+
+/// Shows a worker as it stands after an order.
+fn tell(
+    client: &Client,
+    doing: &str,
+    answer: Result<Option<Worker>, Status>,
+    output: Output,
+) -> Result<(), CommandError> {
+    let worker = answer.map_err(|status| {
+        let error = client.error(doing, &status);
+        match status.code() {
+            Code::NotFound => error.remedy("`mixdown workers list` shows the workers of the farm"),
+            _ => error,
+        }
+    })?;
+    let worker = worker.unwrap_or_default();
+    if output.json {
+        return output.document(&json!({ "worker": worker_json(&worker) }));
+    }
+    output.line(&format!("{}  {}", worker.name, state(&worker)))
 }
 
 async fn list(client: &Client, output: Output) -> Result<(), CommandError> {
@@ -90,7 +120,14 @@ async fn list(client: &Client, output: Output) -> Result<(), CommandError> {
             worker.version.clone(),
         ]);
     }
-    output.line(&listing.text())
+    output.line(&listing.text())?;
+    for worker in &workers {
+        if let Some(quarantine) = &worker.quarantine {
+            let since = quarantine.create_time.as_ref().map(ToString::to_string).unwrap_or_default();
+            output.line(&format!("{} is quarantined since {since}: {}", worker.name, quarantine.reason))?;
+        }
+    }
+    Ok(())
 }
 
 fn state(worker: &Worker) -> String {
@@ -106,5 +143,9 @@ fn worker_json(worker: &Worker) -> Value {
         "running": worker.running,
         "heartbeat_time": worker.heartbeat_time.as_ref().map(ToString::to_string),
         "version": worker.version,
+        "quarantine": worker.quarantine.as_ref().map(|quarantine| json!({
+            "reason": quarantine.reason,
+            "create_time": quarantine.create_time.as_ref().map(ToString::to_string),
+        })),
     })
 }

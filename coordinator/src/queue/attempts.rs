@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Error, ending, events};
+use super::{Error, ending, events, workers};
 use crate::retry::{self, Decision, Tally};
 use crate::state::{Failure, FailureKind};
 use crate::wakeup;
@@ -16,6 +16,7 @@ pub(crate) struct Running {
     pub attempt: i32,
     pub job_id: Uuid,
     pub display_name: String,
+    pub worker_id: Uuid,
     pub worker_name: String,
 }
 
@@ -48,30 +49,60 @@ pub(crate) async fn fail(
     failure: &Failure,
     settle_request_id: Option<Uuid>,
 ) -> Result<(), Error> {
-    if failure.kind == FailureKind::WorkerLost {
-        end(transaction, running, "worker_lost", None, None).await?;
-    } else {
-        end(transaction, running, "failed", Some(failure), settle_request_id).await?;
+    let outcome = if failure.kind == FailureKind::WorkerLost { "worker_lost" } else { "failed" };
+    end(transaction, running, outcome, Some(failure), settle_request_id).await?;
+    if retry::speaks_against_worker(failure.kind) {
+        workers::quarantine_if_at_fault(transaction, running, failure).await?;
     }
     let tally = count(transaction, running, failure.kind).await?;
     let what = format!("{} failed on {}: {}", running.display_name, running.worker_name, failure.message);
-    match retry::decide(failure.kind, tally) {
+    match retry::decide(failure.kind, &tally, running.task_id, running.attempt) {
         Decision::Again { delay } => {
             again(transaction, running, delay.as_secs_f64(), format!("{what}; trying again")).await
         }
-        Decision::Stop => stop(transaction, running, failure, what).await,
+        Decision::AgainWithMemory { memory_bytes } => {
+            reserve(transaction, running, memory_bytes).await?;
+            let more =
+                format!("{what}; trying again with {} MiB instead of {}", mib(memory_bytes), mib(tally.memory_bytes));
+            again(transaction, running, 0.0, more).await
+        }
+        Decision::Stop => {
+            let mut failure = failure.clone();
+            if failure.kind == FailureKind::WorkerLost && tally.is_poison() {
+                failure.message = format!(
+                    "it is held to be what ends its workers: {} were lost under it; the last: {}",
+                    tally.lost_workers.join(", "),
+                    failure.message
+                );
+            }
+            stop(transaction, running, &failure, what).await
+        }
     }
 }
 
-/// Counts the failure on the task's row, failures and losses apart.
-async fn count(transaction: &mut PgConnection, running: &Running, kind: FailureKind) -> Result<Tally, Error> {
-    let (failures, losses, killed_workers) = sqlx::query_as(include_str!("count_failure.sql"))
+fn mib(bytes: i64) -> i64 {
+    bytes / (1024 * 1024)
+}
+
+/// Reserves this much memory for a task from its next attempt on.
+async fn reserve(transaction: &mut PgConnection, running: &Running, memory_bytes: i64) -> Result<(), Error> {
+    sqlx::query(include_str!("raise_memory.sql"))
         .bind(&running.project_id)
         .bind(running.task_id)
-        .bind(kind == FailureKind::WorkerLost)
-        .fetch_one(transaction)
+        .bind(memory_bytes)
+        .execute(transaction)
         .await?;
-    Ok(Tally { failures, losses, killed_workers })
+    Ok(())
+}
+
+/// Counts the failure on the task's row: the task's own, the store's and losses of workers apart.
+async fn count(transaction: &mut PgConnection, running: &Running, kind: FailureKind) -> Result<Tally, Error> {
+    Ok(sqlx::query_as(include_str!("count_failure.sql"))
+        .bind(&running.project_id)
+        .bind(running.task_id)
+        .bind(kind)
+        .fetch_one(transaction)
+        .await?)
 }
 
 async fn again(

@@ -7,7 +7,7 @@ with asking as (
             $2::bigint,
             slots - (select count(*) from attempt where attempt.worker_id = $1 and attempt.end_time is null)) as tasks
     from worker
-    where worker_id = $1 and state = 'active'
+    where worker_id = $1 and state = 'active' and quarantine_reason is null
 ),
 -- Of each project only the first tasks, by the claim index: the rest cannot be chosen.
 supply as (

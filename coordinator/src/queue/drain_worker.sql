@@ -5,4 +5,4 @@ with drained as (
     where worker_id::text = $1 or name = $1
     returning name, worker_id, heartbeat_time
 )
-select name, worker_id from drained order by heartbeat_time desc
+select worker_id from drained order by heartbeat_time desc

@@ -27,6 +27,8 @@ pub enum Heartbeat {
         stop: Vec<(Uuid, i32)>,
         /// It is to take no more tasks.
         drain: bool,
+        /// Why it is given no tasks, if it is quarantined.
+        quarantine_reason: Option<String>,
     },
     /// It has not registered.
     UnknownWorker,
@@ -42,9 +44,9 @@ pub async fn heartbeat(
     leases: &[Progress],
     lease: Duration,
 ) -> Result<Heartbeat, Error> {
-    let state: Option<String> =
-        sqlx::query_scalar(include_str!("hear_worker.sql")).bind(worker_id).fetch_optional(pool).await?;
-    let Some(state) = state else { return Ok(Heartbeat::UnknownWorker) };
+    let heard: Option<(String, Option<String>)> =
+        sqlx::query_as(include_str!("hear_worker.sql")).bind(worker_id).fetch_optional(pool).await?;
+    let Some((state, quarantine_reason)) = heard else { return Ok(Heartbeat::UnknownWorker) };
     let held: Vec<(Uuid, i32)> = if leases.is_empty() {
         Vec::new()
     } else {
@@ -58,5 +60,6 @@ pub async fn heartbeat(
             .await?
     };
     let named = leases.iter().map(|lease| (lease.task_id, lease.attempt));
-    Ok(Heartbeat::Heard { stop: named.filter(|lease| !held.contains(lease)).collect(), drain: state != "active" })
+    let stop = named.filter(|lease| !held.contains(lease)).collect();
+    Ok(Heartbeat::Heard { stop, drain: state != "active", quarantine_reason })
 }

@@ -20,7 +20,7 @@ put_back as (
         state = next_state.state,
         ready_time = case when next_state.state = 'ready' then now() end,
         not_before = now(),
-        failures = 0, losses = 0,
+        failures = 0, storage_failures = 0, losses = 0, memory_raises = 0,
         failure_kind = null, failure_message = null, end_time = null
     from next_state
     where task.project_id = $1 and task.task_id = next_state.task_id

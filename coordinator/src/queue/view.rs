@@ -87,6 +87,27 @@ pub struct TaskRow {
     last_failure: Option<String>,
 }
 
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct AttemptRow {
+    /// The task.
+    pub task_id: Uuid,
+    /// Its number.
+    pub attempt: i32,
+    /// Who had it.
+    pub worker_name: String,
+    /// When it was handed out, in microseconds since 1970.
+    pub start_micros: i64,
+    /// When it ended.
+    pub end_micros: Option<i64>,
+    /// How it ended; none while it runs.
+    pub outcome: Option<String>,
+    /// Why it failed, or how the worker was lost.
+    pub failure_kind: Option<FailureKind>,
+    /// The same for people.
+    pub failure_message: Option<String>,
+}
+
 /// A deliverable as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct DeliverableRow {
@@ -171,6 +192,14 @@ impl TaskRow {
             _ => waiting::Waits::No,
         }
     }
+}
+
+/// The newest attempts of those tasks of a job of which one did not succeed, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn attempts(pool: &PgPool, project_id: &str, job_id: Uuid) -> Result<Vec<AttemptRow>, Error> {
+    Ok(sqlx::query_as(include_str!("view_attempts.sql")).bind(project_id).bind(job_id).fetch_all(pool).await?)
 }
 
 /// The deliverables of a job in the session's order.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::attempts::{self, Running};
+use super::request::Request;
 use super::{Error, begin};
+use crate::retry;
 use crate::state::{Failure, FailureKind};
 use crate::wakeup;
 
@@ -23,22 +25,30 @@ pub struct Registration {
     pub revisions: BTreeMap<String, u32>,
     /// Program version.
     pub version: String,
+    /// The call.
+    pub request_id: Uuid,
 }
 
-/// Makes a worker known, or known again. Attempts that an earlier life of it left open end as lost with their worker.
+/// Makes a worker known, or known again. Attempts that an earlier life of it left open end as lost with their worker; a
+/// repetition of the same call changes nothing.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn register(pool: &PgPool, registration: &Registration) -> Result<(), Error> {
     let mut transaction = begin(pool).await?;
-    sqlx::query(include_str!("register_worker.sql"))
+    let heard: Option<Uuid> = sqlx::query_scalar(include_str!("register_worker.sql"))
         .bind(registration.worker_id)
         .bind(&registration.name)
         .bind(registration.slots)
         .bind(serde_json::json!(registration.revisions))
         .bind(&registration.version)
-        .execute(&mut *transaction)
+        .bind(registration.request_id)
+        .fetch_optional(&mut *transaction)
         .await?;
+    if heard.is_none() {
+        // The answer was lost, and the worker may hold attempts by now.
+        return Ok(());
+    }
     let left_open: Vec<Running> = sqlx::query_as(include_str!("running_attempts_of_worker.sql"))
         .bind(registration.worker_id)
         .fetch_all(&mut *transaction)
@@ -86,7 +96,7 @@ pub struct WorkerRow {
     pub worker_id: Uuid,
     /// For people.
     pub name: String,
-    /// `active`, `draining`, `gone` or `lost`.
+    /// `active`, `draining`, `quarantined`, `gone` or `lost`.
     pub state: String,
     /// Tasks it runs at once.
     pub slots: i32,
@@ -96,6 +106,10 @@ pub struct WorkerRow {
     pub heartbeat_micros: i64,
     /// Program version.
     pub version: String,
+    /// Why it is given no tasks, if it is quarantined.
+    pub quarantine_reason: Option<String>,
+    /// Since when, in microseconds since 1970.
+    pub quarantine_micros: Option<i64>,
 }
 
 /// At most `limit` workers by name, after the one that ended the last page. A worker not heard of for `lost_after_seconds`
@@ -118,15 +132,94 @@ pub async fn list(
         .await?)
 }
 
-/// Tells a worker, by id or by name, to take no more tasks. None if there is none; of several with a name, those that
-/// are heard of drain, and the first is given.
+/// What an admin orders a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// To take no more tasks, end what it holds and leave.
+    Drain,
+    /// To take tasks again: its quarantine is over.
+    Release,
+}
+
+/// What came of an order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ordered {
+    /// It is given, by this call or before it.
+    Done(WorkerRow),
+    /// There is no such worker.
+    NoSuchWorker,
+    /// The request id was used for another call.
+    RequestReused,
+}
+
+/// Gives workers, by id or by name, an order; of several with a name, the one heard of last is shown.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn drain(pool: &PgPool, worker: &str, lost_after_seconds: f64) -> Result<Option<WorkerRow>, Error> {
-    let drained: Option<(String, Uuid)> =
-        sqlx::query_as(include_str!("drain_worker.sql")).bind(worker).fetch_optional(pool).await?;
-    let Some((_, worker_id)) = drained else { return Ok(None) };
-    let rows = list(pool, None, i64::MAX, lost_after_seconds).await?;
-    Ok(rows.into_iter().find(|row| row.worker_id == worker_id))
+pub async fn order(
+    pool: &PgPool,
+    worker: &str,
+    order: Order,
+    request: &Request,
+    lost_after_seconds: f64,
+) -> Result<Ordered, Error> {
+    let mut transaction = begin(pool).await?;
+    let known: Option<(Vec<u8>, Uuid)> = sqlx::query_as(include_str!("find_worker_request.sql"))
+        .bind(request.request_id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let worker_id = match known {
+        Some((hash, _)) if hash != request.content_hash => return Ok(Ordered::RequestReused),
+        Some((_, worker_id)) => worker_id,
+        None => {
+            let statement = match order {
+                Order::Drain => include_str!("drain_worker.sql"),
+                Order::Release => include_str!("release_worker.sql"),
+            };
+            let ordered: Option<Uuid> =
+                sqlx::query_scalar(statement).bind(worker).fetch_optional(&mut *transaction).await?;
+            let Some(worker_id) = ordered else { return Ok(Ordered::NoSuchWorker) };
+            sqlx::query(include_str!("remember_worker_request.sql"))
+                .bind(request.request_id)
+                .bind(request.content_hash.as_slice())
+                .bind(worker_id)
+                .execute(&mut *transaction)
+                .await?;
+            // Those that wait for tasks look again.
+            wakeup::notify_task(&mut transaction).await?;
+            worker_id
+        }
+    };
+    let row = sqlx::query_as(include_str!("find_worker.sql"))
+        .bind(worker_id)
+        .bind(lost_after_seconds)
+        .fetch_one(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(Ordered::Done(row))
+}
+
+/// Sets a worker aside if this failure, which may be its doing, is one too many.
+pub(crate) async fn quarantine_if_at_fault(
+    transaction: &mut PgConnection,
+    running: &Running,
+    failure: &Failure,
+) -> Result<(), Error> {
+    let kinds: Vec<&str> = FailureKind::ALL
+        .into_iter()
+        .filter(|kind| retry::speaks_against_worker(*kind))
+        .map(FailureKind::as_str)
+        .collect();
+    let set_aside: Option<(String, i64)> = sqlx::query_as(include_str!("quarantine_worker.sql"))
+        .bind(running.worker_id)
+        .bind(kinds)
+        .bind(retry::MAX_JOBS_FAILED)
+        .bind(retry::FAILURES_COUNT_FOR.as_secs_f64())
+        .bind(&failure.message)
+        .fetch_optional(transaction)
+        .await?;
+    if let Some((name, jobs)) = set_aside {
+        tracing::warn!(worker.id = %running.worker_id, "worker {name} failed tasks of {jobs} jobs and is quarantined");
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! JobService.
 
+use std::collections::BTreeMap;
+
 use futures::stream::BoxStream;
 use mixdown_proto::v1;
 use mixdown_proto::v1::job_service_server::JobService;
@@ -70,10 +72,18 @@ impl JobService for Jobs {
         let job_id = check::uuid("job_id", &request.get_ref().job_id)?;
         let job = self.job(&project_id, job_id).await?;
         let tasks = view::tasks(&self.0.pool, &project_id, job_id, None, self.0.lost_after_seconds()).await?;
+        let mut attempts: BTreeMap<Uuid, Vec<v1::Attempt>> = BTreeMap::new();
+        for row in view::attempts(&self.0.pool, &project_id, job_id).await? {
+            attempts.entry(row.task_id).or_default().push(views::attempt(row));
+        }
         let deliverables = view::deliverables(&self.0.pool, &project_id, job_id).await?;
+        let task = |row: view::TaskRow| {
+            let attempts = attempts.remove(&row.task_id).unwrap_or_default();
+            v1::Task { attempts, ..views::task(row) }
+        };
         Ok(Response::new(v1::GetJobResponse {
             job: Some(job),
-            tasks: tasks.into_iter().map(views::task).collect(),
+            tasks: tasks.into_iter().map(task).collect(),
             deliverables: deliverables.into_iter().map(views::deliverable).collect(),
         }))
     }

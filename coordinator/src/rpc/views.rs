@@ -3,7 +3,7 @@
 use mixdown_proto::v1;
 use prost_types::Timestamp;
 
-use crate::queue::view::{DeliverableRow, JobRow, TaskRow};
+use crate::queue::view::{AttemptRow, DeliverableRow, JobRow, TaskRow};
 use crate::queue::workers::WorkerRow;
 use crate::state::{Failure, FailureKind, JobState, Priority, TaskState};
 
@@ -65,6 +65,7 @@ fn failure(kind: Option<FailureKind>, message: Option<String>) -> Option<v1::Fai
         FailureKind::BadSession => v1::FailureKind::BadSession,
         FailureKind::BadMedia => v1::FailureKind::BadMedia,
         FailureKind::Resource => v1::FailureKind::Resource,
+        FailureKind::OutOfMemory => v1::FailureKind::OutOfMemory,
         FailureKind::Storage => v1::FailureKind::Storage,
         FailureKind::Internal => v1::FailureKind::Internal,
         FailureKind::WorkerLost => v1::FailureKind::WorkerLost,
@@ -80,6 +81,7 @@ pub(super) fn reported_failure(failure: v1::Failure) -> Failure {
         v1::FailureKind::BadSession => FailureKind::BadSession,
         v1::FailureKind::BadMedia => FailureKind::BadMedia,
         v1::FailureKind::Resource => FailureKind::Resource,
+        v1::FailureKind::OutOfMemory => FailureKind::OutOfMemory,
         v1::FailureKind::Storage => FailureKind::Storage,
         // That a worker is lost is for its lease to say.
         v1::FailureKind::Unspecified | v1::FailureKind::Internal | v1::FailureKind::WorkerLost => FailureKind::Internal,
@@ -113,6 +115,7 @@ pub(super) fn job(row: JobRow) -> v1::Job {
     }
 }
 
+/// A task; what became of its attempts is added by those who show a job whole.
 pub(super) fn task(row: TaskRow) -> v1::Task {
     v1::Task {
         task_id: row.task_id.to_string(),
@@ -127,6 +130,27 @@ pub(super) fn task(row: TaskRow) -> v1::Task {
         waiting_reason: row.waiting_reason,
         failure: failure(row.failure_kind, row.failure_message),
         progress: row.progress,
+        attempts: Vec::new(),
+    }
+}
+
+pub(super) fn attempt(row: AttemptRow) -> v1::Attempt {
+    let outcome = match row.outcome.as_deref() {
+        None => v1::AttemptOutcome::Running,
+        Some("succeeded") => v1::AttemptOutcome::Succeeded,
+        Some("failed") => v1::AttemptOutcome::Failed,
+        Some("worker_lost") => v1::AttemptOutcome::WorkerLost,
+        Some("relinquished") => v1::AttemptOutcome::Relinquished,
+        Some("cancelled") => v1::AttemptOutcome::Cancelled,
+        Some(_) => v1::AttemptOutcome::Unspecified,
+    };
+    v1::Attempt {
+        attempt: row.attempt,
+        worker_name: row.worker_name,
+        start_time: Some(timestamp(row.start_micros)),
+        end_time: row.end_micros.map(timestamp),
+        outcome: outcome.into(),
+        failure: failure(row.failure_kind, row.failure_message),
     }
 }
 
@@ -144,6 +168,7 @@ pub(super) fn worker(row: WorkerRow) -> v1::Worker {
         "active" => v1::WorkerState::Active,
         "draining" => v1::WorkerState::Draining,
         "gone" => v1::WorkerState::Gone,
+        "quarantined" => v1::WorkerState::Quarantined,
         _ => v1::WorkerState::Lost,
     };
     v1::Worker {
@@ -154,5 +179,9 @@ pub(super) fn worker(row: WorkerRow) -> v1::Worker {
         running: i32::try_from(row.running).unwrap_or(i32::MAX),
         heartbeat_time: Some(timestamp(row.heartbeat_micros)),
         version: row.version,
+        quarantine: row.quarantine_micros.map(|micros| v1::Quarantine {
+            reason: row.quarantine_reason.unwrap_or_default(),
+            create_time: Some(timestamp(micros)),
+        }),
     }
 }

@@ -9,11 +9,12 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{Farm, auth, check, status, views};
+use crate::queue;
 use crate::queue::artifacts::Made;
 use crate::queue::claim::{self, Claim, claim};
 use crate::queue::heartbeat::{self, Heartbeat};
 use crate::queue::settle::{Outcome, Settled, Settlement, Success, settle};
-use crate::queue::workers;
+use crate::queue::workers::{self, Order, Ordered};
 use crate::server::deliver;
 use crate::wakeup::Hint;
 
@@ -25,6 +26,23 @@ const MAX_SLOTS: i32 = 1024;
 /// The farm, for workers.
 #[derive(Debug, Clone)]
 pub(crate) struct Workers(pub Farm);
+
+impl Workers {
+    /// Gives a worker an order of an admin's.
+    async fn order(&self, request_id: &str, worker: String, order: Order) -> Result<v1::Worker, Status> {
+        let request_id = check::uuid("request_id", request_id)?;
+        let name = match order {
+            Order::Drain => "DrainWorker",
+            Order::Release => "ReleaseWorker",
+        };
+        let call = queue::request::Request::new(request_id, name, &[worker.as_bytes()]);
+        match workers::order(&self.0.pool, &worker, order, &call, self.0.lost_after_seconds()).await? {
+            Ordered::Done(row) => Ok(views::worker(row)),
+            Ordered::NoSuchWorker => Err(status::not_found("worker", &worker)),
+            Ordered::RequestReused => Err(status::request_reused()),
+        }
+    }
+}
 
 fn lease_refs(leases: &[v1::LeaseRef]) -> Result<Vec<(Uuid, i32)>, Status> {
     leases.iter().map(|lease| Ok((check::uuid("leases.task_id", &lease.task_id)?, lease.attempt))).collect()
@@ -72,7 +90,7 @@ impl WorkerService for Workers {
     async fn register(&self, request: Request<v1::RegisterRequest>) -> Result<Response<v1::RegisterResponse>, Status> {
         auth::worker(&self.0, request.metadata()).await?;
         let request = request.into_inner();
-        check::uuid("request_id", &request.request_id)?;
+        let request_id = check::uuid("request_id", &request.request_id)?;
         if !(1..=MAX_SLOTS).contains(&request.slots) {
             return Err(status::invalid_field("slots", format!("{} is not within 1 to {MAX_SLOTS}", request.slots)));
         }
@@ -83,6 +101,7 @@ impl WorkerService for Workers {
             slots: request.slots,
             revisions: request.revisions.into_iter().collect(),
             version: request.version,
+            request_id,
         };
         workers::register(&self.0.pool, &registration).await?;
         tracing::info!(worker.id = %worker_id, "worker {} registered with {} slots", registration.name, registration.slots);
@@ -142,10 +161,12 @@ impl WorkerService for Workers {
         }
         match heartbeat::heartbeat(&self.0.pool, worker_id, &leases, self.0.lease).await? {
             Heartbeat::UnknownWorker => Err(status::unknown_worker()),
-            Heartbeat::Heard { stop, drain } => {
+            Heartbeat::Heard { stop, drain, quarantine_reason } => {
                 let lease_ref =
                     |(task_id, attempt): (Uuid, i32)| v1::LeaseRef { task_id: task_id.to_string(), attempt };
-                Ok(Response::new(v1::HeartbeatResponse { stop: stop.into_iter().map(lease_ref).collect(), drain }))
+                let stop = stop.into_iter().map(lease_ref).collect();
+                let quarantine_reason = quarantine_reason.unwrap_or_default();
+                Ok(Response::new(v1::HeartbeatResponse { stop, drain, quarantine_reason }))
             }
         }
     }
@@ -213,10 +234,18 @@ impl WorkerService for Workers {
         request: Request<v1::DrainWorkerRequest>,
     ) -> Result<Response<v1::DrainWorkerResponse>, Status> {
         auth::admin(&self.0, request.metadata()).await?;
-        let request = request.into_inner();
-        check::uuid("request_id", &request.request_id)?;
-        let row = workers::drain(&self.0.pool, &request.worker, self.0.lost_after_seconds()).await?;
-        let row = row.ok_or_else(|| status::not_found("worker", &request.worker))?;
-        Ok(Response::new(v1::DrainWorkerResponse { worker: Some(views::worker(row)) }))
+        let v1::DrainWorkerRequest { request_id, worker } = request.into_inner();
+        let worker = Some(self.order(&request_id, worker, Order::Drain).await?);
+        Ok(Response::new(v1::DrainWorkerResponse { worker }))
+    }
+
+    async fn release_worker(
+        &self,
+        request: Request<v1::ReleaseWorkerRequest>,
+    ) -> Result<Response<v1::ReleaseWorkerResponse>, Status> {
+        auth::admin(&self.0, request.metadata()).await?;
+        let v1::ReleaseWorkerRequest { request_id, worker } = request.into_inner();
+        let worker = Some(self.order(&request_id, worker, Order::Release).await?);
+        Ok(Response::new(v1::ReleaseWorkerResponse { worker }))
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use mixdown_coordinator::queue::claim::{Claim, claim};
 use mixdown_coordinator::queue::heartbeat::{Heartbeat, Progress, heartbeat};
 use mixdown_coordinator::queue::settle::Settled;
-use mixdown_coordinator::queue::workers;
+use mixdown_coordinator::queue::workers::{Order, Ordered};
 use mixdown_dsp::plan::Plan;
 use uuid::Uuid;
 
@@ -172,13 +172,13 @@ async fn a_draining_worker_gets_nothing_and_is_told() {
     farm.submit(&submission("default"), two_stems_one_mix()).await;
     let worker = farm.worker(4).await;
     let held = farm.claim_one(worker).await;
-    let drained = workers::drain(&farm.pool, &worker.to_string(), 30.0).await.unwrap().unwrap();
+    let Ordered::Done(drained) = farm.order(&worker.to_string(), Order::Drain).await else { panic!("it is known") };
     assert_eq!((drained.state.as_str(), drained.running), ("draining", 1));
     let claimed = claim(&farm.pool, worker, 1, Uuid::new_v4(), LEASE).await.unwrap();
     assert_eq!(claimed, Claim::Drain);
     let lease = Progress { task_id: held.task_id, attempt: held.attempt, progress: 0.5 };
     let heard = heartbeat(&farm.pool, worker, &[lease], LEASE).await.unwrap();
-    assert_eq!(heard, Heartbeat::Heard { stop: Vec::new(), drain: true });
+    assert_eq!(heard, Heartbeat::Heard { stop: Vec::new(), drain: true, quarantine_reason: None });
     assert_eq!(farm.succeed(worker, &held).await, Settled::Accepted);
 }
 
@@ -188,5 +188,5 @@ async fn a_worker_that_never_registered_is_told_so() {
     let stranger = Uuid::new_v4();
     assert_eq!(claim(&farm.pool, stranger, 1, Uuid::new_v4(), LEASE).await.unwrap(), Claim::UnknownWorker);
     assert_eq!(heartbeat(&farm.pool, stranger, &[], LEASE).await.unwrap(), Heartbeat::UnknownWorker);
-    assert!(workers::drain(&farm.pool, "nobody", 30.0).await.unwrap().is_none());
+    assert_eq!(farm.order("nobody", Order::Drain).await, Ordered::NoSuchWorker);
 }

@@ -8,6 +8,8 @@ mod claiming;
 mod ending;
 mod events;
 mod model;
+mod quarantine;
+mod repeating;
 mod rpc;
 mod security;
 mod server;

@@ -27,7 +27,10 @@ async fn a_worker_that_lost_its_lease_cannot_settle() {
     assert_eq!(farm.fail(stale, &lost, failure(FailureKind::BadSession)).await, Settled::LeaseLost);
     let lease = Progress { task_id: lost.task_id, attempt: lost.attempt, progress: 0.9 };
     let heard = heartbeat(&farm.pool, stale, &[lease], LEASE).await.unwrap();
-    assert_eq!(heard, Heartbeat::Heard { stop: vec![(lost.task_id, lost.attempt)], drain: false });
+    assert_eq!(
+        heard,
+        Heartbeat::Heard { stop: vec![(lost.task_id, lost.attempt)], drain: false, quarantine_reason: None }
+    );
     assert!(farm.stored().await.is_empty());
 
     assert_eq!(farm.succeed(fresh, &taken).await, Settled::Accepted);
@@ -222,6 +225,6 @@ async fn a_cancelled_attempt_is_stopped_by_its_next_heartbeat() {
     cancel(&farm.pool, "default", job_id, &Request::new(Uuid::new_v4(), "CancelJob", &[])).await.unwrap();
     let lease = Progress { task_id: held.task_id, attempt: held.attempt, progress: 0.1 };
     let heard = heartbeat(&farm.pool, worker, &[lease], LEASE).await.unwrap();
-    assert_eq!(heard, Heartbeat::Heard { stop: vec![(held.task_id, 1)], drain: false });
+    assert_eq!(heard, Heartbeat::Heard { stop: vec![(held.task_id, 1)], drain: false, quarantine_reason: None });
     assert_eq!(farm.outcomes(held.task_id).await, ["cancelled"]);
 }

@@ -163,7 +163,11 @@ impl WorkerService for Service {
     async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatResponse>, Status> {
         self.told(Call::Heartbeat(request.into_inner()));
         let plan = self.plan.lock().unwrap();
-        Ok(Response::new(HeartbeatResponse { stop: plan.stop.clone(), drain: plan.drain }))
+        Ok(Response::new(HeartbeatResponse {
+            stop: plan.stop.clone(),
+            drain: plan.drain,
+            ..HeartbeatResponse::default()
+        }))
     }
 
     async fn settle(&self, request: Request<SettleRequest>) -> Result<Response<SettleResponse>, Status> {
@@ -178,6 +182,13 @@ impl WorkerService for Service {
     }
 
     async fn list_workers(&self, _: Request<ListWorkersRequest>) -> Result<Response<ListWorkersResponse>, Status> {
+        Err(Status::unimplemented("workers do not ask for this"))
+    }
+
+    async fn release_worker(
+        &self,
+        _: Request<ReleaseWorkerRequest>,
+    ) -> Result<Response<ReleaseWorkerResponse>, Status> {
         Err(Status::unimplemented("workers do not ask for this"))
     }
 

@@ -6,9 +6,10 @@ use mixdown_coordinator::blobs::Store;
 use mixdown_coordinator::private_postgres::{Options, PrivatePostgres};
 use mixdown_coordinator::queue::artifacts::Made;
 use mixdown_coordinator::queue::claim::{Assignment, Claim, claim};
+use mixdown_coordinator::queue::request::Request;
 use mixdown_coordinator::queue::settle::{Outcome, Settled, Settlement, Success, settle};
 use mixdown_coordinator::queue::submit::{Submission, Submitted, submit};
-use mixdown_coordinator::queue::workers::{Registration, register};
+use mixdown_coordinator::queue::workers::{Order, Ordered, Registration, order, register};
 use mixdown_coordinator::state::Failure;
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::plan::{Key, Plan};
@@ -87,8 +88,14 @@ impl Farm {
                 .map(|(name, revision)| ((*name).to_owned(), *revision))
                 .collect::<BTreeMap<_, _>>(),
             version: "test".into(),
+            request_id: Uuid::new_v4(),
         };
         register(&self.pool, &registration).await.unwrap();
+    }
+
+    /// An order of an admin's, by a call of its own.
+    pub async fn order(&self, worker: &str, what: Order) -> Ordered {
+        order(&self.pool, worker, what, &Request::new(Uuid::new_v4(), "order", &[]), 600.0).await.unwrap()
     }
 
     pub async fn claim(&self, worker_id: Uuid, max_tasks: i32) -> Vec<Assignment> {

@@ -1,0 +1,159 @@
+//! Calls whose answer was lost: the connection to the database is cut after the commit was carried out. Repeated under the
+//! same request id they give the first answer, and the database holds what one call does.
+
+#[path = "../../../tests/support/cut.rs"]
+mod cut;
+
+use std::path::PathBuf;
+
+use cut::Cut;
+use mixdown_coordinator::queue::cancel::{Changed, cancel};
+use mixdown_coordinator::queue::claim::{Claim, claim};
+use mixdown_coordinator::queue::request::Request;
+use mixdown_coordinator::queue::retry_job::retry_job;
+use mixdown_coordinator::queue::settle::{Outcome, Settled, Settlement, Success, settle};
+use mixdown_coordinator::queue::submit::{Submitted, submit};
+use mixdown_coordinator::queue::workers::{Order, Ordered, Registration, order, register, relinquish};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use uuid::Uuid;
+
+use crate::support::farm::LEASE;
+use crate::support::{Farm, submission, two_stems_one_mix};
+
+/// A farm whose database can also be reached through a proxy that cuts commits.
+struct Scene {
+    farm: Farm,
+    cut: Cut,
+    through: PgPool,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let farm = Farm::new().await;
+        let options: PgConnectOptions = farm.url.parse().unwrap();
+        let socket = PathBuf::from(options.get_socket().unwrap()).join(".s.PGSQL.5432");
+        let cut = Cut::before(socket).await;
+        let url = format!("postgres://{}@{}/{}", options.get_username(), cut.address, options.get_database().unwrap());
+        let through = mixdown_coordinator::database::open(&url, 2).await.unwrap();
+        Self { farm, cut, through }
+    }
+
+    /// Makes a call whose commit is cut, then makes it again.
+    async fn twice<T: std::fmt::Debug, E: std::fmt::Debug>(&self, call: impl AsyncFn(&PgPool) -> Result<T, E>) -> T {
+        self.cut.cut_commits(1);
+        call(&self.through).await.expect_err("the answer of the first call is lost");
+        assert_eq!(self.cut.left(), 0, "a commit was cut");
+        call(&self.through).await.unwrap()
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.farm.pool).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_submission_whose_answer_was_lost_queues_one_job() {
+    let scene = Scene::new().await;
+    let first = submission("default");
+    // A client that repeats the call sends the same content; the job's id is drawn anew by whichever coordinator hears it.
+    let again = submission("default");
+    let again = mixdown_coordinator::queue::submit::Submission { job_id: again.job_id, ..first.clone() };
+    let calls = std::cell::RefCell::new(vec![again, first.clone()]);
+    let submitted = scene
+        .twice(async |pool| {
+            let call = calls.borrow_mut().pop().unwrap();
+            submit(pool, &call, |_| two_stems_one_mix()).await
+        })
+        .await;
+    assert_eq!(submitted, Submitted::Queued { job_id: first.job_id, revision_changes: Vec::new() });
+    assert_eq!(scene.count("select count(*) from job").await, 1);
+    assert_eq!(scene.count("select count(*) from task").await, 3);
+}
+
+#[tokio::test]
+async fn a_lease_whose_answer_was_lost_hands_out_the_same_attempts() {
+    let scene = Scene::new().await;
+    scene.farm.submit(&submission("default"), two_stems_one_mix()).await;
+    let worker = scene.farm.worker(2).await;
+    let request_id = Uuid::new_v4();
+    let claimed = scene.twice(async |pool| claim(pool, worker, 1, request_id, LEASE).await).await;
+    let Claim::Assigned(assigned) = claimed else { panic!("{claimed:?}") };
+    assert_eq!(assigned.len(), 1);
+    assert_eq!(assigned[0].attempt, 1);
+    assert_eq!(scene.count("select count(*) from attempt").await, 1);
+    assert_eq!(scene.count("select count(*) from lease").await, 1);
+}
+
+#[tokio::test]
+async fn a_settlement_whose_answer_was_lost_counts_once() {
+    let scene = Scene::new().await;
+    scene.farm.submit(&submission("default"), two_stems_one_mix()).await;
+    let worker = scene.farm.worker(1).await;
+    let held = scene.farm.claim_one(worker).await;
+    let artifacts = scene.farm.make("default", held.task_id).await;
+    let settlement = Settlement {
+        worker_id: worker,
+        task_id: held.task_id,
+        attempt: held.attempt,
+        request_id: Uuid::new_v4(),
+        outcome: Outcome::Success(Success { artifacts, ..Success::default() }),
+    };
+    let settled = scene.twice(async |pool| settle(pool, &scene.farm.store, &settlement).await).await;
+    assert_eq!(settled, Settled::Accepted);
+    assert_eq!(scene.farm.outcomes(held.task_id).await, ["succeeded"]);
+    assert_eq!(scene.count("select count(*) from event where message = 'vox is done'").await, 1);
+}
+
+#[tokio::test]
+async fn cancel_and_retry_whose_answers_were_lost_happen_once() {
+    let scene = Scene::new().await;
+    let job_id = scene.farm.submit(&submission("default"), two_stems_one_mix()).await;
+    let call = Request::new(Uuid::new_v4(), "CancelJob", &[job_id.as_bytes()]);
+    let cancelled = scene.twice(async |pool| cancel(pool, "default", job_id, &call).await).await;
+    assert_eq!(cancelled, Changed::Done);
+    assert_eq!(scene.count("select count(*) from event where message = 'the job is cancelled'").await, 1);
+    let call = Request::new(Uuid::new_v4(), "RetryJob", &[job_id.as_bytes()]);
+    let retried = scene.twice(async |pool| retry_job(pool, "default", job_id, &call).await).await;
+    assert_eq!(retried, Changed::Done);
+    assert_eq!(scene.count("select count(*) from event where message like 'to be run again%'").await, 1);
+    assert_eq!(scene.farm.state(job_id).await, "active");
+}
+
+#[tokio::test]
+async fn a_registration_that_is_heard_twice_costs_no_attempt() {
+    let scene = Scene::new().await;
+    scene.farm.submit(&submission("default"), two_stems_one_mix()).await;
+    let registration = Registration {
+        worker_id: Uuid::new_v4(),
+        name: "studio".into(),
+        slots: 1,
+        revisions: [("gain".to_owned(), 1)].into(),
+        version: "test".into(),
+        request_id: Uuid::new_v4(),
+    };
+    scene.twice(async |pool| register(pool, &registration).await).await;
+    let held = scene.farm.claim_one(registration.worker_id).await;
+    // Once more, late: a copy that was under way all the time.
+    register(&scene.farm.pool, &registration).await.unwrap();
+    assert_eq!(scene.farm.outcomes(held.task_id).await, ["-"]);
+    let next_life = Registration { request_id: Uuid::new_v4(), ..registration };
+    register(&scene.farm.pool, &next_life).await.unwrap();
+    assert_eq!(scene.farm.outcomes(held.task_id).await, ["worker_lost"]);
+}
+
+#[tokio::test]
+async fn relinquishing_and_draining_whose_answers_were_lost_happen_once() {
+    let scene = Scene::new().await;
+    scene.farm.submit(&submission("default"), two_stems_one_mix()).await;
+    let worker = scene.farm.worker(1).await;
+    let held = scene.farm.claim_one(worker).await;
+    let leases = [(held.task_id, held.attempt)];
+    scene.twice(async |pool| relinquish(pool, worker, &leases, false).await).await;
+    assert_eq!(scene.farm.outcomes(held.task_id).await, ["relinquished"]);
+    let call = Request::new(Uuid::new_v4(), "DrainWorker", &[worker.as_bytes()]);
+    let name = worker.to_string();
+    let ordered = scene.twice(async |pool| order(pool, &name, Order::Drain, &call, 600.0).await).await;
+    assert!(matches!(ordered, Ordered::Done(row) if row.state == "draining"));
+    assert_eq!(scene.count("select count(*) from worker_request").await, 1);
+}
