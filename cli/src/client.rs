@@ -159,6 +159,9 @@ impl Client {
             ),
             Code::DeadlineExceeded => (Exit::Cancelled, "timed_out", None),
             Code::Cancelled => (Exit::Cancelled, "cancelled", None),
+            Code::DataLoss => {
+                (Exit::Failed, "data_loss", Some("submit the session again: the farm makes the file anew"))
+            }
             Code::FailedPrecondition => (Exit::Failed, "failed_precondition", None),
             Code::ResourceExhausted => (Exit::Failed, "resource_exhausted", Some("try again later")),
             Code::Unimplemented => {

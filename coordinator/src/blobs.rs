@@ -57,6 +57,17 @@ pub enum Delivered {
     Done,
     /// Other bytes lie there and were not to be replaced.
     OtherBytes,
+    /// The blob itself is damaged; nothing was delivered.
+    Damaged,
+}
+
+/// What the bytes of a blob are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Soundness {
+    /// Those of its digest.
+    Sound,
+    /// Others, or none.
+    Damaged,
 }
 
 impl Store {
@@ -242,13 +253,33 @@ impl Store {
         let from = self.blob(project_id, digest)?;
         let failed = |source| Error::Store { what: format!("copy {from} to {to}"), source };
         // Bytes of its own: in a folder `copy` makes a hard link, and whoever then edits the master edits the blob.
-        let mut bytes = self.objects.get(&from).await.map_err(failed)?.into_stream();
+        let mut bytes = match self.objects.get(&from).await {
+            Ok(found) => found.into_stream(),
+            Err(object_store::Error::NotFound { .. }) => return Ok(Delivered::Damaged),
+            Err(source) => return Err(failed(source)),
+        };
+        let mut hasher = blake3::Hasher::new();
         let mut copy = WriteMultipart::new(self.objects.put_multipart(to).await.map_err(failed)?);
         while let Some(part) = bytes.next().await {
-            copy.put(part.map_err(failed)?);
+            let part = part.map_err(failed)?;
+            hasher.update(&part);
+            copy.put(part);
+        }
+        if hasher.finalize().to_hex().as_str() != digest {
+            copy.abort().await.map_err(failed)?;
+            return Ok(Delivered::Damaged);
         }
         copy.finish().await.map_err(failed)?;
         Ok(Delivered::Done)
+    }
+
+    /// Reads a blob and compares its digest.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn look_at(&self, project_id: &str, digest: &str) -> Result<Soundness, Error> {
+        let found = self.digest(&self.blob(project_id, digest)?).await?;
+        Ok(if found.as_deref() == Some(digest) { Soundness::Sound } else { Soundness::Damaged })
     }
 
     async fn digest(&self, place: &Path) -> Result<Option<String>, Error> {

@@ -14,6 +14,7 @@
 
 pub mod blobs;
 pub mod database;
+pub mod planning;
 pub mod private_postgres;
 pub mod queue;
 pub mod retry;

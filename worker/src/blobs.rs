@@ -110,6 +110,12 @@ impl Error {
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Store { .. })
     }
+
+    /// Whether the store has lost the blob.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Missing { .. })
+    }
 }
 
 /// Why a store URL cannot be used.

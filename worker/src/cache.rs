@@ -74,6 +74,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the store has damaged or lost the blob.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::WrongBytes { .. } | Self::WrongSize { .. } => true,
+            Self::Store(error) => error.is_damage(),
+            Self::TooSmall { .. } | Self::DiskFull { .. } | Self::Disk { .. } => false,
+        }
+    }
+
     /// Whether trying again may help.
     #[must_use]
     pub fn may_pass(&self) -> bool {

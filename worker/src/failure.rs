@@ -3,6 +3,7 @@
 
 use std::io;
 
+use mixdown_dsp::digest::Digest;
 use mixdown_dsp::execute::ExecuteError;
 use mixdown_proto::v1::{self, FailureKind};
 
@@ -15,12 +16,22 @@ pub struct Failure {
     pub kind: FailureKind,
     /// For people: what failed on which thing, and why.
     pub message: String,
+    /// Blobs that the store gave wrong or not at all: the coordinator is to look at them.
+    pub damaged: Vec<Digest>,
 }
 
 impl Failure {
     /// A failure of this kind.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), damaged: Vec::new() }
+    }
+
+    /// The same, but for this blob if it is what the store has damaged.
+    pub(crate) fn over(mut self, blob: Digest, damaged: bool) -> Self {
+        if damaged {
+            self.damaged.push(blob);
+        }
+        self
     }
 
     /// A failure of this kind with an error's whole chain of causes.
@@ -36,7 +47,7 @@ impl Failure {
             }
             cause = error.source();
         }
-        Self { kind, message }
+        Self { kind, message, damaged: Vec::new() }
     }
 }
 

@@ -44,9 +44,13 @@ const SETTLE_PATIENCE: Duration = Duration::from_secs(30);
 /// Runs one task to its end.
 pub(crate) async fn run(bench: Arc<Bench>, assignment: Assignment, lease: Lease) {
     let begun = Instant::now();
+    let mut damaged = Vec::new();
     let outcome = match attempt(&bench, &assignment, &lease).await {
         Ok(success) => Outcome::Success(success),
-        Err(Ended::Failed(failure)) => Outcome::Failure(failure.into()),
+        Err(Ended::Failed(failure)) => {
+            damaged = failure.damaged.iter().map(Digest::to_string).collect();
+            Outcome::Failure(failure.into())
+        }
         Err(Ended::Stopped) => {
             tracing::info!("stopped");
             return;
@@ -58,7 +62,7 @@ pub(crate) async fn run(bench: Arc<Bench>, assignment: Assignment, lease: Lease)
         }
         Outcome::Failure(failure) => tracing::warn!(kind = ?failure.kind(), message = failure.message, "failed"),
     }
-    settle(&bench, &lease, outcome).await;
+    settle(&bench, &lease, outcome, damaged).await;
 }
 
 /// How an attempt ends without success.
@@ -137,7 +141,8 @@ async fn fetch(bench: &Bench, assignment: &Assignment, rendering: &dyn Rendering
     }
     for digest in artifacts.values() {
         let blob = name(*digest);
-        let size = patiently(bench, blobs::Error::may_pass, || bench.blobs.size(&blob)).await?;
+        let size = patiently(bench, blobs::Error::may_pass, || bench.blobs.size(&blob)).await;
+        let size = size.map_err(|error| told(error, blobs::Error::is_damage, *digest))?;
         sizes.insert(blob, size);
     }
     let blobs: Vec<BlobName> = sizes.keys().cloned().collect();
@@ -145,7 +150,8 @@ async fn fetch(bench: &Bench, assignment: &Assignment, rendering: &dyn Rendering
     let fetches = blobs.into_iter().map(|blob| {
         let hold = &hold;
         async move {
-            let fetched = patiently(bench, cache::Error::may_pass, || hold.fetch(&*bench.blobs, &blob)).await?;
+            let fetched = patiently(bench, cache::Error::may_pass, || hold.fetch(&*bench.blobs, &blob)).await;
+            let fetched = fetched.map_err(|error| told(error, cache::Error::is_damage, blob.digest))?;
             Ok::<_, Failure>((blob.digest, fetched))
         }
     });
@@ -155,6 +161,12 @@ async fn fetch(bench: &Bench, assignment: &Assignment, rendering: &dyn Rendering
     let paths: BTreeMap<Digest, PathBuf> = fetched.into_iter().map(|(digest, blob)| (digest, blob.path)).collect();
     let artifacts = artifacts.into_iter().map(|(key, digest)| (key, paths[&digest].clone())).collect();
     Ok(Inputs { assets: paths, artifacts, fetched_bytes, hold })
+}
+
+/// An error over a blob as a failure that names it if the store has damaged it.
+fn told<E: Into<Failure>>(error: E, is_damage: impl Fn(&E) -> bool, blob: Digest) -> Failure {
+    let damaged = is_damage(&error);
+    error.into().over(blob, damaged)
 }
 
 fn artifact_digests(assignment: &Assignment) -> Result<BTreeMap<Key, Digest>, Failure> {
@@ -240,13 +252,14 @@ async fn digest_of(path: &Path) -> Result<(Digest, u64), Failure> {
 
 /// Settles until it is answered, or the lease is to stop: then somebody else holds the task, or the answer was lost and
 /// the attempt is settled already.
-async fn settle(bench: &Bench, lease: &Lease, outcome: Outcome) {
+async fn settle(bench: &Bench, lease: &Lease, outcome: Outcome, damaged_digests: Vec<String>) {
     let request = SettleRequest {
         worker_id: bench.home.worker_id.to_string(),
         task_id: lease.id.task_id.clone(),
         attempt: lease.id.attempt,
         request_id: Uuid::new_v4().to_string(),
         outcome: Some(outcome),
+        damaged_digests,
     };
     let call = bench
         .link

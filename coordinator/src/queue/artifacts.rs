@@ -1,6 +1,6 @@
 //! Artifacts that are stored: used again, recorded, dropped when they take too much room.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -34,11 +34,22 @@ pub(crate) async fn touch(
     Ok(stored.into_iter().collect())
 }
 
+/// The unfinished task that makes each of these artifacts.
+pub(crate) async fn in_making(
+    transaction: &mut PgConnection,
+    project_id: &str,
+    keys: &[String],
+) -> Result<BTreeMap<String, Uuid>, Error> {
+    let rows: Vec<(String, Uuid)> =
+        sqlx::query_as(include_str!("tasks_in_making.sql")).bind(project_id).bind(keys).fetch_all(transaction).await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// Says that blobs are stored. The rows stay locked until the transaction ends, so that none is dropped meanwhile:
 /// whoever then looks into the store sees what will be there after the commit.
 pub(crate) async fn record_blobs(transaction: &mut PgConnection, project_id: &str, made: &[Made]) -> Result<(), Error> {
     // In one order everywhere: two transactions that store the same blobs wait for each other instead of deadlocking.
-    let blobs: std::collections::BTreeMap<&str, i64> =
+    let blobs: BTreeMap<&str, i64> =
         made.iter().map(|artifact| (artifact.digest.as_str(), artifact.size_bytes)).collect();
     let (digests, sizes): (Vec<&str>, Vec<i64>) = blobs.into_iter().unzip();
     sqlx::query(include_str!("record_blobs.sql"))

@@ -1,5 +1,16 @@
--- Those of the blobs $2 that project $1 lacks, in the order asked.
+-- Those of the blobs $2 that project $1 lacks, in the order asked. Those that are there are pinned for a day by a write, so
+-- that a collection of garbage under way at this moment passes them over, or has dropped them before.
+with found as (
+    select digest from blob where project_id = $1 and digest = any ($2) order by digest for no key update
+),
+pinned as (
+    update blob
+    set pinned_until = greatest(blob.pinned_until, now() + interval '1 day')
+    from found
+    where blob.project_id = $1 and blob.digest = found.digest
+    returning blob.digest
+)
 select wanted.digest
 from unnest($2::text[]) with ordinality as wanted (digest, place)
-where not exists (select from blob where blob.project_id = $1 and blob.digest = wanted.digest)
+where wanted.digest not in (select digest from pinned)
 order by wanted.place

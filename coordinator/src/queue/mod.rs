@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! client: submit · cancel · retry_job · view · events     worker: register · claim · heartbeat · settle · relinquish
-//! background: expire · artifacts (dropping)               shared: ending (of jobs), attempts (their ends), events
+//! background: expire · artifacts (dropping) · damage               shared: ending (of jobs), attempts (their ends), events
 //! ```
 //!
 //! Every write of a worker names its attempt; finding another attempt in its place is a value ([`settle::Settled`]), not
@@ -13,6 +13,7 @@ pub mod artifacts;
 mod attempts;
 pub mod cancel;
 pub mod claim;
+pub mod damage;
 pub mod deliveries;
 mod ending;
 pub mod events;
@@ -20,6 +21,7 @@ pub mod expire;
 pub mod heartbeat;
 pub mod request;
 pub mod retry_job;
+mod rows;
 pub mod settle;
 pub mod submit;
 pub mod view;

@@ -7,8 +7,9 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::request::{self, Known, Request};
+use super::rows::{Owner, Rows};
 use super::{Error, artifacts, ending, events, lock};
-use crate::state::{Priority, TaskState};
+use crate::state::Priority;
 use crate::wakeup;
 
 /// A job to queue.
@@ -82,6 +83,8 @@ pub async fn submit(
     let project_id = submission.project_id.as_str();
     let mut transaction = pool.begin().await?;
     insert_session(&mut transaction, submission).await?;
+    // Before the queue is locked: whoever is dropping one of these blobs at this moment is waited for.
+    let missing = missing_assets(&mut transaction, submission).await?;
     lock(&mut transaction).await?;
     match request::find(&mut transaction, project_id, &submission.request).await? {
         Known::New => {}
@@ -93,13 +96,12 @@ pub async fn submit(
             return Ok(Submitted::Queued { job_id, revision_changes });
         }
     }
-    let missing = missing_assets(&mut transaction, submission).await?;
     if !missing.is_empty() {
         return Ok(Submitted::MissingAssets(missing));
     }
     let keys: Vec<String> = submission.artifacts.keys().map(Key::to_string).collect();
     let stored = artifacts::touch(&mut transaction, project_id, &keys).await?;
-    let in_making = tasks_in_making(&mut transaction, project_id, &keys).await?;
+    let in_making = artifacts::in_making(&mut transaction, project_id, &keys).await?;
     let plan = plan(&|key| {
         let key = key.to_string();
         stored.contains(&key) || in_making.contains_key(&key)
@@ -107,9 +109,15 @@ pub async fn submit(
     let revision_changes = changes_since_last_job(&mut transaction, submission).await?;
 
     insert_job(&mut transaction, submission).await?;
-    let rows = Rows::of(submission, &plan, &stored, &in_making);
-    rows.insert(&mut transaction, submission).await?;
-    rows.link(&mut transaction, submission).await?;
+    let owner = Owner {
+        project_id,
+        job_id: submission.job_id,
+        priority: submission.priority as i16,
+        artifacts: &submission.artifacts,
+    };
+    let rows = Rows::of(&owner, &plan, &stored, &in_making);
+    rows.insert(&mut transaction, &owner).await?;
+    rows.link(&mut transaction, &owner).await?;
     let told = [(submission.job_id, format!("queued with {}", events::counted(plan.tasks.len() + plan.cached.len())))];
     events::record_jobs(&mut transaction, project_id, &told).await?;
     let cached: Vec<_> = rows
@@ -126,144 +134,6 @@ pub async fn submit(
     wakeup::notify_task(&mut transaction).await?;
     transaction.commit().await?;
     Ok(Submitted::Queued { job_id: submission.job_id, revision_changes })
-}
-
-/// A task row to come.
-struct TaskRow {
-    task_id: Uuid,
-    kind: TaskKind,
-    display_name: String,
-    spec: Option<String>,
-    state: TaskState,
-    cost: i64,
-    memory_bytes: i64,
-    revisions: serde_json::Value,
-}
-
-/// What a plan is in rows.
-struct Rows {
-    /// The job's own tasks in plan order, those found stored first.
-    tasks: Vec<TaskRow>,
-    /// Tasks of other jobs that this one waits for, without those that they depend on.
-    shared: BTreeSet<Uuid>,
-    dependencies: Vec<(Uuid, Uuid)>,
-    inputs: Vec<(Uuid, String)>,
-    outputs: Vec<(Uuid, String)>,
-}
-
-impl Rows {
-    fn of(submission: &Submission, plan: &Plan, stored: &BTreeSet<String>, in_making: &BTreeMap<String, Uuid>) -> Self {
-        let mut rows = Self {
-            tasks: Vec::new(),
-            shared: BTreeSet::new(),
-            dependencies: Vec::new(),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-        };
-        for (key, display_name) in &plan.cached {
-            let text = key.to_string();
-            match in_making.get(&text) {
-                Some(task_id) if !stored.contains(&text) => {
-                    rows.shared.insert(*task_id);
-                }
-                _ => rows.push_cached(submission, *key, text, display_name),
-            }
-        }
-        let made_here: BTreeSet<&Key> = plan.tasks.iter().flat_map(|task| &task.makes).collect();
-        let planned: Vec<Uuid> = plan.tasks.iter().map(|_| Uuid::now_v7()).collect();
-        for (task_id, task) in planned.iter().zip(&plan.tasks) {
-            let mut after: BTreeSet<Uuid> = task.after.iter().map(|index| planned[*index]).collect();
-            for key in &task.needs {
-                let text = key.to_string();
-                if let Some(maker) = in_making.get(&text)
-                    && !made_here.contains(key)
-                    && !stored.contains(&text)
-                {
-                    after.insert(*maker);
-                    rows.shared.insert(*maker);
-                }
-                rows.inputs.push((*task_id, text));
-            }
-            rows.outputs.extend(task.makes.iter().map(|key| (*task_id, key.to_string())));
-            rows.tasks.push(TaskRow {
-                task_id: *task_id,
-                kind: task.spec.kind(),
-                display_name: task.display_name.clone(),
-                spec: Some(serde_json::to_string(&task.spec).expect("because a spec is lists of numbers")),
-                state: if after.is_empty() { TaskState::Ready } else { TaskState::Blocked },
-                cost: i64::try_from(task.cost).unwrap_or(i64::MAX),
-                memory_bytes: i64::try_from(task.memory_bytes).unwrap_or(i64::MAX),
-                revisions: serde_json::json!(task.revisions),
-            });
-            rows.dependencies.extend(after.into_iter().map(|on| (*task_id, on)));
-        }
-        rows
-    }
-
-    fn push_cached(&mut self, submission: &Submission, key: Key, text: String, display_name: &str) {
-        let task_id = Uuid::now_v7();
-        self.outputs.push((task_id, text));
-        self.tasks.push(TaskRow {
-            task_id,
-            kind: submission.artifacts.get(&key).copied().unwrap_or(TaskKind::Fused),
-            display_name: display_name.to_owned(),
-            spec: None,
-            state: TaskState::Succeeded,
-            cost: 0,
-            memory_bytes: 0,
-            revisions: serde_json::json!({}),
-        });
-    }
-
-    async fn insert(&self, transaction: &mut PgConnection, submission: &Submission) -> Result<(), Error> {
-        let tasks = &self.tasks;
-        sqlx::query(include_str!("insert_tasks.sql"))
-            .bind(&submission.project_id)
-            .bind(submission.job_id)
-            .bind(submission.priority as i16)
-            .bind(tasks.iter().map(|task| task.task_id).collect::<Vec<_>>())
-            .bind(tasks.iter().map(|task| task.kind.as_str()).collect::<Vec<_>>())
-            .bind(tasks.iter().map(|task| task.display_name.as_str()).collect::<Vec<_>>())
-            .bind(tasks.iter().map(|task| task.spec.as_deref()).collect::<Vec<_>>())
-            .bind(tasks.iter().map(|task| task.state.as_str()).collect::<Vec<_>>())
-            .bind(tasks.iter().map(|task| task.cost).collect::<Vec<_>>())
-            .bind(tasks.iter().map(|task| task.memory_bytes).collect::<Vec<_>>())
-            .bind(tasks.iter().map(|task| task.revisions.clone()).collect::<Vec<_>>())
-            .execute(&mut *transaction)
-            .await?;
-        for (statement, pairs) in [
-            (include_str!("insert_task_inputs.sql"), &self.inputs),
-            (include_str!("insert_task_outputs.sql"), &self.outputs),
-        ] {
-            let (ids, keys): (Vec<Uuid>, Vec<&str>) = pairs.iter().map(|(id, key)| (*id, key.as_str())).unzip();
-            sqlx::query(statement).bind(&submission.project_id).bind(ids).bind(keys).execute(&mut *transaction).await?;
-        }
-        let (ids, on): (Vec<Uuid>, Vec<Uuid>) = self.dependencies.iter().copied().unzip();
-        sqlx::query(include_str!("insert_task_dependencies.sql"))
-            .bind(&submission.project_id)
-            .bind(ids)
-            .bind(on)
-            .execute(transaction)
-            .await?;
-        Ok(())
-    }
-
-    async fn link(&self, transaction: &mut PgConnection, submission: &Submission) -> Result<(), Error> {
-        sqlx::query(include_str!("link_job_tasks.sql"))
-            .bind(&submission.project_id)
-            .bind(submission.job_id)
-            .bind(self.tasks.iter().map(|task| task.task_id).collect::<Vec<_>>())
-            .bind(self.shared.iter().copied().collect::<Vec<_>>())
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query(include_str!("raise_priority.sql"))
-            .bind(&submission.project_id)
-            .bind(submission.job_id)
-            .bind(submission.priority as i16)
-            .execute(transaction)
-            .await?;
-        Ok(())
-    }
 }
 
 async fn insert_session(transaction: &mut PgConnection, submission: &Submission) -> Result<(), Error> {
@@ -283,17 +153,6 @@ async fn missing_assets(transaction: &mut PgConnection, submission: &Submission)
         .bind(digests)
         .fetch_all(transaction)
         .await?)
-}
-
-/// The unfinished task that makes each of these artifacts.
-async fn tasks_in_making(
-    transaction: &mut PgConnection,
-    project_id: &str,
-    keys: &[String],
-) -> Result<BTreeMap<String, Uuid>, Error> {
-    let rows: Vec<(String, Uuid)> =
-        sqlx::query_as(include_str!("tasks_in_making.sql")).bind(project_id).bind(keys).fetch_all(transaction).await?;
-    Ok(rows.into_iter().collect())
 }
 
 async fn changes_since_last_job(
@@ -337,6 +196,12 @@ async fn insert_job(transaction: &mut PgConnection, submission: &Submission) -> 
         .bind(submission.job_id)
         .bind(names)
         .bind(keys)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(include_str!("insert_job_assets.sql"))
+        .bind(&submission.project_id)
+        .bind(submission.job_id)
+        .bind(submission.assets.iter().map(String::as_str).collect::<Vec<_>>())
         .execute(transaction)
         .await?;
     Ok(())

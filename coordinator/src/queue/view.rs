@@ -202,6 +202,14 @@ pub async fn attempts(pool: &PgPool, project_id: &str, job_id: Uuid) -> Result<V
     Ok(sqlx::query_as(include_str!("view_attempts.sql")).bind(project_id).bind(job_id).fetch_all(pool).await?)
 }
 
+/// Whose a task is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn project_of_task(pool: &PgPool, task_id: Uuid) -> Result<Option<String>, Error> {
+    Ok(sqlx::query_scalar(include_str!("project_of_task.sql")).bind(task_id).fetch_optional(pool).await?)
+}
+
 /// The deliverables of a job in the session's order.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{Farm, auth, check, status};
 use crate::queue::Error;
+use crate::server::mend;
 
 const MAX_DIGESTS: usize = 10_000;
 
@@ -102,14 +103,23 @@ impl Blobs {
             let message = format!("the bytes that came have digest {digest}, not {}", head.digest);
             return Err(status::data_loss(message));
         }
-        self.0.store.put_file(scratch, &self.0.store.blob(project_id, &head.digest)?).await?;
-        sqlx::query(include_str!("record_upload.sql"))
-            .bind(project_id)
-            .bind(&head.digest)
-            .bind(head.size_bytes)
-            .execute(&self.0.pool)
-            .await
-            .map_err(Error::from)?;
+        let place = self.0.store.blob(project_id, &head.digest)?;
+        loop {
+            self.0.store.put_file(scratch, &place).await?;
+            // Whoever is dropping the same digest at this moment holds its row: the look after it sees what is left.
+            let mut transaction = self.0.pool.begin().await.map_err(Error::from)?;
+            sqlx::query(include_str!("record_upload.sql"))
+                .bind(project_id)
+                .bind(&head.digest)
+                .bind(head.size_bytes)
+                .execute(&mut *transaction)
+                .await
+                .map_err(Error::from)?;
+            if self.0.store.size(&place).await?.is_some() {
+                transaction.commit().await.map_err(Error::from)?;
+                break;
+            }
+        }
         // What stays behind is only room.
         let _ = tokio::fs::remove_file(scratch).await;
         Ok(())
@@ -195,14 +205,44 @@ impl BlobService for Blobs {
         let place = self.0.store.blob(&project_id, &digest)?;
         let offset = u64::try_from(offset_bytes).unwrap_or(0);
         let parts = self.0.store.read(&place, offset).await?.ok_or_else(missing)?;
-        let told = parts
-            .map_err(move |source| Status::from(crate::blobs::Error::Store { what: format!("read {place}"), source }))
-            .map_ok(move |part| {
-                let cut = cut(part).into_iter();
-                futures::stream::iter(cut.map(move |data| Ok(v1::DownloadResponse { data: data.into(), size_bytes })))
-            })
-            .try_flatten();
+        // Only a whole blob has a digest to compare.
+        let hasher = (offset_bytes == 0).then(blake3::Hasher::new);
+        let checked = Checked { farm: self.0.clone(), project_id, digest, place, parts, hasher };
+        let told = futures::stream::try_unfold(checked, Checked::next).map_ok(move |part| {
+            let cut = cut(part).into_iter();
+            futures::stream::iter(cut.map(move |data| Ok(v1::DownloadResponse { data: data.into(), size_bytes })))
+        });
+        let told = told.try_flatten();
         Ok(Response::new(told.boxed()))
+    }
+}
+
+/// A blob on its way to a client, compared with its digest at its end.
+struct Checked {
+    farm: Farm,
+    project_id: String,
+    digest: String,
+    place: object_store::path::Path,
+    parts: BoxStream<'static, Result<Bytes, object_store::Error>>,
+    hasher: Option<blake3::Hasher>,
+}
+
+impl Checked {
+    /// The next part; an error at the end if the bytes were not those of the digest.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Status> {
+        if let Some(part) = self.parts.next().await {
+            let what = || format!("read {}", self.place);
+            let part = part.map_err(|source| crate::blobs::Error::Store { what: what(), source })?;
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&part);
+            }
+            return Ok(Some((part, self)));
+        }
+        if self.hasher.is_some_and(|hasher| hasher.finalize().to_hex().as_str() != self.digest) {
+            mend::look_at(&self.farm.pool, &self.farm.store, &self.project_id, &self.digest).await;
+            return Err(status::data_loss(format!("the store has damaged blob {}", self.digest)));
+        }
+        Ok(None)
     }
 }
 

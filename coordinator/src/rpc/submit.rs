@@ -1,15 +1,14 @@
 //! SubmitJob: from a document to a job.
 
-use std::collections::BTreeMap;
-
 use mixdown_dsp::digest::Digest;
-use mixdown_dsp::plan::{self, Granularity, KeepStems, Key, Keys, TaskKind};
+use mixdown_dsp::plan::{self, Granularity, KeepStems, Keys};
 use mixdown_dsp::session::ValidSession;
 use mixdown_proto::{layout, v1};
 use tonic::Status;
 use uuid::Uuid;
 
 use super::{Farm, check, status, views};
+use crate::planning;
 use crate::queue::request::Request;
 use crate::queue::submit::{RevisionChange, Submission, Submitted, submit};
 
@@ -61,9 +60,9 @@ pub(super) async fn submit_job(
         priority: views::wanted_priority(request.priority()),
         deliver_to: if request.deliver_to.is_empty() { format!("jobs/{job_id}") } else { request.deliver_to },
         replace: request.replace,
-        revisions: revisions(&session, &keys),
+        revisions: planning::revisions(&session, &keys),
         assets: session.input_files().map(|file| file.digest.to_string()).collect(),
-        artifacts: artifacts(&keys),
+        artifacts: planning::artifacts(&keys),
         deliverables: session
             .deliverables
             .iter()
@@ -102,26 +101,6 @@ fn display_name(session: &ValidSession, given: &str) -> String {
     let title = session.metadata.title.as_deref().unwrap_or("session");
     let name = if given.is_empty() { title } else { given };
     name.chars().filter(|character| *character != '\0').take(MAX_DISPLAY_NAME).collect()
-}
-
-/// The revisions that the whole session uses, whatever of it is stored already.
-fn revisions(session: &ValidSession, keys: &Keys) -> BTreeMap<String, u32> {
-    let whole = plan::plan(session, keys, &|_| false, Granularity::Fused, KeepStems::Never);
-    whole.tasks.into_iter().flat_map(|task| task.revisions).collect()
-}
-
-/// Every artifact of a session with the kind of task that makes it.
-fn artifacts(keys: &Keys) -> BTreeMap<Key, TaskKind> {
-    let with = |kind: TaskKind| move |key: &Key| (*key, kind);
-    keys.decoded
-        .iter()
-        .flatten()
-        .map(with(TaskKind::Decode))
-        .chain(keys.stems.iter().map(with(TaskKind::Stem)))
-        .chain(keys.mixes.iter().map(with(TaskKind::Mix)))
-        .chain(keys.solutions.iter().flatten().map(with(TaskKind::Mix)))
-        .chain(keys.masters.iter().map(with(TaskKind::Master)))
-        .collect()
 }
 
 /// A prefix that stays within its project and clear of what the farm itself writes.

@@ -14,20 +14,34 @@ use crate::queue::artifacts::Made;
 use crate::queue::claim::{self, Claim, claim};
 use crate::queue::heartbeat::{self, Heartbeat};
 use crate::queue::settle::{Outcome, Settled, Settlement, Success, settle};
+use crate::queue::view;
 use crate::queue::workers::{self, Order, Ordered};
-use crate::server::deliver;
+use crate::server::{deliver, mend};
 use crate::wakeup::Hint;
 
 /// How often a waiting Lease call looks without having been woken.
 const POLL: Duration = Duration::from_secs(1);
 const LONGEST_WAIT_SECONDS: f64 = 60.0;
 const MAX_SLOTS: i32 = 1024;
+const MAX_DAMAGED: usize = 100;
 
 /// The farm, for workers.
 #[derive(Debug, Clone)]
 pub(crate) struct Workers(pub Farm);
 
 impl Workers {
+    /// Looks at blobs that a task could not be run for, whoever is still there to hear of it.
+    async fn look_at(&self, task_id: Uuid, digests: Vec<String>) -> Result<(), Status> {
+        let Some(project_id) = view::project_of_task(&self.0.pool, task_id).await? else { return Ok(()) };
+        let farm = self.0.clone();
+        tokio::spawn(async move {
+            for digest in digests {
+                mend::look_at(&farm.pool, &farm.store, &project_id, &digest).await;
+            }
+        });
+        Ok(())
+    }
+
     /// Gives a worker an order of an admin's.
     async fn order(&self, request_id: &str, worker: String, order: Order) -> Result<v1::Worker, Status> {
         let request_id = check::uuid("request_id", request_id)?;
@@ -186,7 +200,20 @@ impl WorkerService for Workers {
             request_id: check::uuid("request_id", &request.request_id)?,
             outcome,
         };
+        let damaged = request.damaged_digests;
+        if damaged.len() > MAX_DAMAGED {
+            return Err(status::invalid_field(
+                "damaged_digests",
+                format!("{} are more than {MAX_DAMAGED}", damaged.len()),
+            ));
+        }
+        for digest in &damaged {
+            check::digest("damaged_digests", digest)?;
+        }
         let settled = settle(&self.0.pool, &self.0.store, &settlement).await?;
+        if settled == Settled::Accepted && !damaged.is_empty() {
+            self.look_at(settlement.task_id, damaged).await?;
+        }
         let masters = match &settlement.outcome {
             Outcome::Success(success) => success.artifacts.iter().any(|made| !made.report_json.is_empty()),
             Outcome::Failure(_) => false,

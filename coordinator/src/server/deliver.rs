@@ -2,6 +2,7 @@
 
 use sqlx::PgPool;
 
+use super::mend;
 use crate::blobs::{Delivered, Store};
 use crate::queue::deliveries::{self, Delivery};
 use crate::state::{Failure, FailureKind};
@@ -32,6 +33,10 @@ async fn deliver(pool: &PgPool, store: &Store, delivery: &Delivery) -> Result<()
     let delivered = copied.await.map_err(|error| crate::rpc::describe(&error))?;
     let noted = match delivered {
         Delivered::Done => deliveries::done(pool, delivery).await,
+        Delivered::Damaged => {
+            mend::look_at(pool, store, project_id, digest).await;
+            Ok(())
+        }
         Delivered::OtherBytes => {
             let message = format!(
                 "{deliver_to}/{file_name} holds other bytes: deliver elsewhere, or replace them with --replace"

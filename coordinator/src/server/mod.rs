@@ -2,6 +2,7 @@
 
 pub(crate) mod deliver;
 mod housekeeping;
+pub(crate) mod mend;
 
 use std::future::Future;
 use std::net::SocketAddr;

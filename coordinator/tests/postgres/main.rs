@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod claiming;
+mod damage;
 mod ending;
 mod events;
 mod model;
