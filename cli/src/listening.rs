@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Most bytes of stems, mixes and decoded files kept; those used longest ago go first, masters stay.
     #[arg(long, value_name = "SIZE", env = "MIXDOWN_ARTIFACT_BYTES", default_value = "50GiB", value_parser = quantity::bytes)]
     artifact_bytes: u64,
+    /// How long after their end jobs are archived: shown as before, but no longer retried.
+    #[arg(long, value_name = "DURATION", env = "MIXDOWN_ARCHIVE_AFTER", default_value = "30d", value_parser = quantity::duration)]
+    archive_after: Duration,
     /// Most connections to the database.
     #[arg(long, value_name = "N", env = "MIXDOWN_DATABASE_CONNECTIONS", default_value_t = 16,
         value_parser = clap::value_parser!(u32).range(2..=1000))]
@@ -96,6 +99,7 @@ impl Arguments {
             lease_seconds: self.lease.as_secs_f64(),
             heartbeat_seconds: self.heartbeat.as_secs_f64(),
             artifact_bytes: self.artifact_bytes,
+            archive_after: self.archive_after,
         }
     }
 }

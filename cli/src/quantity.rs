@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Reads a duration: `90` or `90s` (seconds), `500ms`, `10m`, `2h`.
+/// Reads a duration: `90` or `90s` (seconds), `500ms`, `10m`, `2h`, `30d`.
 ///
 /// # Errors
 /// Says what was expected.
@@ -13,7 +13,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        _ => return Err("expected a duration like 90s, 10m or 2h".to_owned()),
+        "d" => 86_400.0,
+        _ => return Err("expected a duration like 90s, 10m, 2h or 30d".to_owned()),
     };
     let amount: f64 = number.parse().map_err(|_| "expected a duration like 90s, 10m or 2h".to_owned())?;
     Duration::try_from_secs_f64(amount * seconds).map_err(|_| "this duration is too long".to_owned())

@@ -3,6 +3,7 @@
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
@@ -59,6 +60,17 @@ pub enum Delivered {
     OtherBytes,
     /// The blob itself is damaged; nothing was delivered.
     Damaged,
+}
+
+/// A blob that lies in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Whose it is.
+    pub project_id: String,
+    /// Its name.
+    pub digest: String,
+    /// Its size.
+    pub bytes: i64,
 }
 
 /// What the bytes of a blob are.
@@ -229,6 +241,34 @@ impl Store {
         }
     }
 
+    /// The blobs that lie in the store and were written before `old`.
+    pub fn blobs_before(&self, old: SystemTime) -> BoxStream<'static, Result<Object, Error>> {
+        let root: Path = self.prefix.parts().chain(Path::from("projects").parts()).collect();
+        let listed = self.objects.list(Some(&root));
+        let objects = listed.filter_map(move |found| {
+            let object = match found {
+                Ok(meta) if SystemTime::from(meta.last_modified) < old => object(&root, &meta).map(Ok),
+                Ok(_) => None,
+                Err(source) => Some(Err(Error::Store { what: format!("list {root}"), source })),
+            };
+            std::future::ready(object)
+        });
+        objects.boxed()
+    }
+
+    /// Whether a blob is there and was written before `old`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_older(&self, project_id: &str, digest: &str, old: SystemTime) -> Result<bool, Error> {
+        let place = self.blob(project_id, digest)?;
+        match self.objects.head(&place).await {
+            Ok(meta) => Ok(SystemTime::from(meta.last_modified) < old),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(Error::Store { what: format!("look for {place}"), source }),
+        }
+    }
+
     /// Copies a blob to where it is delivered by name. What is there already is compared by its bytes.
     ///
     /// # Errors
@@ -290,6 +330,19 @@ impl Store {
         }
         Ok(Some(hasher.finalize().to_hex().to_string()))
     }
+}
+
+/// What lies at `projects/PROJECT/blobs/AB/DIGEST`; nothing else is a blob.
+fn object(root: &Path, meta: &object_store::ObjectMeta) -> Option<Object> {
+    let parts: Vec<_> = meta.location.prefix_match(root)?.collect();
+    let [project_id, blobs, _, digest] = parts.as_slice() else { return None };
+    let digest = digest.as_ref();
+    let named = blobs.as_ref() == "blobs" && digest.parse::<mixdown_dsp::digest::Digest>().is_ok();
+    named.then(|| Object {
+        project_id: project_id.as_ref().to_owned(),
+        digest: digest.to_owned(),
+        bytes: i64::try_from(meta.size).unwrap_or(i64::MAX),
+    })
 }
 
 /// Reads until the buffer is full or the file ends.

@@ -3,8 +3,8 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool};
 
 /// Connections to the database, for callers that hand them on.
 pub type Pool = PgPool;
@@ -42,6 +42,17 @@ impl Error {
     }
 }
 
+/// Refuses a server that takes no writes: after a fail-over an address may lead to the standby for a while, and a connection
+/// to it would be kept.
+async fn check_writable(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let read_only: bool =
+        sqlx::query_scalar("select current_setting('transaction_read_only')::boolean").fetch_one(connection).await?;
+    if read_only {
+        return Err(sqlx::Error::Protocol("the server is read-only, as a standby is".into()));
+    }
+    Ok(())
+}
+
 /// Connects and brings the schema up to date. Any number of coordinators may do so at once.
 ///
 /// # Errors
@@ -56,6 +67,7 @@ pub async fn open(url: &str, max_connections: u32) -> Result<PgPool, Error> {
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(10))
+        .after_connect(|connection, _| Box::pin(check_writable(connection)))
         .connect_with(options)
         .await
         .map_err(|source| Error::Connect { place, source })?;

@@ -14,8 +14,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Deserialize)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// Entered by submit and RetryJob. Left when the last deliverable is there, when a task fails for good, or by
     /// CancelJob. A crash leaves it as it is: any coordinator carries on.
@@ -29,8 +30,9 @@ pub enum JobState {
 }
 
 /// Where a task stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Deserialize)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum TaskState {
     /// Entered by submit and RetryJob while tasks it depends on have not succeeded. Left when the last of them does.
     Blocked,
@@ -118,6 +120,7 @@ pub enum Priority {
 /// Why an attempt failed; decides in [`crate::retry`] whether another follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The session cannot be rendered.
     BadSession,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::cpu::CpuMeter;
+use crate::memory;
 use crate::worker::Error;
 
 /// Everything a worker is told. Passed down; each part reads its share.
@@ -34,6 +35,9 @@ pub struct Config {
     pub drain_grace: Duration,
     /// How long a failing store is tried again before an attempt counts as failed.
     pub storage_patience: Duration,
+    /// Most memory that the process is to use; close to it the newest attempt is ended as out of memory. `None` does not
+    /// look.
+    pub memory_limit_bytes: Option<u64>,
     /// Waits between tries, of calls and of the store alike.
     pub backoff: Backoff,
     /// Counts CPU time; one for all workers of a process.
@@ -57,6 +61,7 @@ impl Config {
             name: host_name(),
             drain_grace: Duration::from_secs(60),
             storage_patience: Duration::from_secs(120),
+            memory_limit_bytes: memory::limit_bytes(),
             backoff: Backoff::default(),
             cpu: CpuMeter::default(),
         }

@@ -9,7 +9,7 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -68,6 +68,25 @@ impl Home {
         let path = self.dir.join("work").join(Uuid::new_v4().to_string());
         fs::create_dir(&path)?;
         Ok(WorkDir { path })
+    }
+}
+
+impl Home {
+    /// Tries whether files can be written: about as much as the smallest task needs.
+    ///
+    /// # Errors
+    /// The disk is full, read-only, or broken.
+    pub fn probe(&self) -> io::Result<()> {
+        const PROBE_BYTES: usize = 1 << 20;
+        let path = self.dir.join("work").join(format!("probe-{}", Uuid::new_v4()));
+        let tried = File::create(&path).and_then(|mut file| {
+            file.write_all(&vec![0; PROBE_BYTES])?;
+            file.sync_all()
+        });
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => tried.and(Err(error)),
+            _ => tried,
+        }
     }
 }
 

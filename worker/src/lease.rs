@@ -1,6 +1,7 @@
 //! The leases a worker holds: one heartbeat carries the progress of all and brings back those to be stopped.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -67,10 +68,13 @@ impl Drop for Lease {
 #[derive(Debug, Clone, Default)]
 pub struct Leases {
     held: Arc<Mutex<BTreeMap<LeaseId, Held>>>,
+    taken: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 struct Held {
+    /// Counts leases: the order in which they were taken.
+    number: u64,
     stop: CancellationToken,
     watch: Arc<Watch>,
 }
@@ -85,7 +89,8 @@ impl Leases {
         }
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch::new(stop.clone()));
-        held.insert(id.clone(), Held { stop: stop.clone(), watch: Arc::clone(&watch) });
+        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        held.insert(id.clone(), Held { number, stop: stop.clone(), watch: Arc::clone(&watch) });
         Some(Lease { id, stop, watch, leases: self.clone() })
     }
 
@@ -100,6 +105,17 @@ impl Leases {
         let held = self.lock();
         held.values().for_each(|lease| lease.stop.cancel());
         held.keys().map(LeaseRef::from).collect()
+    }
+
+    /// Ends the attempt that began last because memory runs out, unless one is ending already; tells which.
+    pub fn end_newest_for_memory(&self) -> Option<LeaseId> {
+        let held = self.lock();
+        if held.values().any(|lease| lease.watch.is_ending()) {
+            return None;
+        }
+        let (id, newest) = held.iter().max_by_key(|(_, lease)| lease.number)?;
+        newest.watch.end_for_memory();
+        Some(id.clone())
     }
 
     fn stop(&self, id: &LeaseId) {

@@ -10,7 +10,8 @@
 //!     render    a dedicated thread, panics contained
 //!     engine    what is rendered: the DSP, or a test's script
 //!   lease     heartbeat: progress out, stop orders in    one loop for all leases
-//! blobs     object storage        link    calls that go on for ever        backoff · config · cpu · failure · home
+//! blobs     object storage        link    calls that go on for ever
+//! backoff · config · cpu · failure · home · memory
 //! ```
 //!
 //! A process may run several workers, each with a cache folder of its own.
@@ -27,6 +28,7 @@ pub mod failure;
 pub mod home;
 mod lease;
 mod link;
+pub mod memory;
 pub mod render;
 mod task;
 pub mod worker;

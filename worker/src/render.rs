@@ -63,13 +63,34 @@ pub struct Watch {
     cost: AtomicU64,
     done: AtomicU64,
     stop: CancellationToken,
+    /// The worker ran out of memory: the render ends, and the attempt with it.
+    out_of_memory: CancellationToken,
 }
 
 impl Watch {
     /// Watches a render that stops when `stop` is cancelled.
     #[must_use]
     pub fn new(stop: CancellationToken) -> Self {
-        Self { cost: AtomicU64::new(0), done: AtomicU64::new(0), stop }
+        // Told to stop by either.
+        let out_of_memory = stop.child_token();
+        Self { cost: AtomicU64::new(0), done: AtomicU64::new(0), stop, out_of_memory }
+    }
+
+    /// Ends the render because the worker runs out of memory.
+    pub fn end_for_memory(&self) {
+        self.out_of_memory.cancel();
+    }
+
+    /// Whether the render was told to end.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.out_of_memory.is_cancelled()
+    }
+
+    /// Whether the render was ended because the worker ran out of memory, and for no other reason.
+    #[must_use]
+    pub fn ran_out_of_memory(&self) -> bool {
+        self.out_of_memory.is_cancelled() && !self.stop.is_cancelled()
     }
 
     /// Share that is done, 0 to 1; 0 before the render has begun.
@@ -88,7 +109,7 @@ impl Monitor for Watch {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.stop.is_cancelled()
+        self.is_ending()
     }
 }
 

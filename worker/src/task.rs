@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -33,6 +34,8 @@ pub(crate) struct Bench {
     pub blobs: Arc<dyn BlobStore>,
     pub engine: Arc<dyn Engine>,
     pub link: Link,
+    /// An attempt lacked disk or the like: no more tasks before the folder has been tried.
+    pub ailing: AtomicBool,
 }
 
 /// Blobs of one task moved at once.
@@ -59,6 +62,10 @@ pub(crate) async fn run(bench: Arc<Bench>, assignment: Assignment, lease: Lease)
     match &outcome {
         Outcome::Success(made) => {
             tracing::info!(seconds = begun.elapsed().as_secs_f64(), realtime = made.realtime_factor, "rendered");
+        }
+        Outcome::Failure(failure) if failure.kind() == FailureKind::Resource => {
+            bench.ailing.store(true, Ordering::Relaxed);
+            tracing::warn!(kind = ?failure.kind(), message = failure.message, "failed");
         }
         Outcome::Failure(failure) => tracing::warn!(kind = ?failure.kind(), message = failure.message, "failed"),
     }
@@ -95,6 +102,10 @@ async fn attempt(bench: &Arc<Bench>, assignment: &Assignment, lease: &Lease) -> 
     let made = match rendered {
         Err(render::Error::Execute(ExecuteError::Cancelled)) if lease.stop.is_cancelled() => {
             return Err(Ended::Stopped);
+        }
+        Err(render::Error::Execute(ExecuteError::Cancelled)) if lease.watch.ran_out_of_memory() => {
+            let message = "the worker came close to its memory limit, and this was the attempt that began last";
+            return Err(Failure::new(FailureKind::OutOfMemory, message).into());
         }
         rendered => rendered.map_err(Failure::from)?,
     };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mixdown_proto::v1::{
@@ -22,6 +23,7 @@ use crate::engine::{Dsp, Engine};
 use crate::home::Home;
 use crate::lease::{LeaseId, Leases, heartbeat};
 use crate::link::{Link, MOST_TASKS_PER_LEASE};
+use crate::memory;
 use crate::task::{self, Bench};
 
 /// Why a worker could not start, or had to end.
@@ -90,7 +92,7 @@ pub async fn run_with(
     let cache = Cache::open(&home.blobs(), &home.partial(), config.cache_bytes)
         .map_err(|source| Error::Cache { path: config.cache_dir.clone(), source })?;
     let link = Link::open(&config)?;
-    let bench = Arc::new(Bench { config, home, cache, blobs, engine, link });
+    let bench = Arc::new(Bench { config, home, cache, blobs, engine, link, ailing: AtomicBool::new(false) });
     let mut worker = Worker { bench, leases: Leases::default(), tasks: JoinSet::new() };
     let mut drain = pin!(drain);
     let mut halt = pin!(halt);
@@ -102,6 +104,11 @@ pub async fn run_with(
     };
     let told_to_drain = CancellationToken::new();
     let _beats = worker.beat(registered.heartbeat_seconds, told_to_drain.clone());
+    let _guard = worker
+        .bench
+        .config
+        .memory_limit_bytes
+        .map(|limit| AbortOnDropHandle::new(tokio::spawn(memory::guard(limit, worker.leases.clone()))));
     let end = tokio::select! {
         refused = worker.lease_tasks(&told_to_drain) => return Err(refused),
         () = told_to_drain.cancelled() => End::Told,
@@ -197,6 +204,7 @@ impl Worker {
                 self.tasks.join_next().await.into_iter().for_each(log_end);
                 continue;
             }
+            self.until_well().await;
             match self.lease(free.min(MOST_TASKS_PER_LEASE)).await {
                 Ok(LeaseResponse { assignments, drain }) => {
                     refusals = 0;
@@ -218,6 +226,30 @@ impl Worker {
                     refusals += 1;
                     tracing::warn!(code = ?status.code(), message = status.message(), "no leases for this worker");
                     self.bench.link.backoff().sleep(refusals).await;
+                }
+            }
+        }
+    }
+
+    /// After an attempt that lacked disk: waits until the worker's folder can be written again. Asking for tasks before
+    /// would fail one after another.
+    async fn until_well(&self) {
+        let mut failures = 0;
+        while self.bench.ailing.load(Ordering::Relaxed) {
+            match self.bench.home.probe() {
+                Ok(()) => {
+                    self.bench.ailing.store(false, Ordering::Relaxed);
+                    if failures > 0 {
+                        tracing::info!("the worker's folder can be written again; taking tasks");
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    if failures == 1 {
+                        let folder = self.bench.config.cache_dir.display();
+                        tracing::error!("taking no tasks until {folder} can be written: {error}");
+                    }
+                    self.bench.link.backoff().sleep(failures).await;
                 }
             }
         }

@@ -295,3 +295,58 @@ async fn a_refused_settlement_is_not_repeated() {
     farm.coordinator.hand_out(assignment("next", 1));
     assert_eq!(farm.coordinator.settled().await.task_id, "next");
 }
+
+#[tokio::test]
+async fn a_render_that_takes_more_memory_than_the_worker_may_ends_as_out_of_memory_and_the_worker_lives() {
+    let script = Script::default()
+        .task("greedy", &[], |_, monitor| {
+            let mut taken: Vec<Vec<u8>> = Vec::new();
+            while !monitor.is_cancelled() {
+                assert!(taken.len() < 4096, "nobody ended it");
+                // Written, so that it is resident.
+                taken.push(vec![1; 1 << 20]);
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+            Err(ExecuteError::Cancelled)
+        })
+        .task("modest", &[], |files, _| Ok(vec![artifact(files, "modest", b"a stem")]));
+    let resident = mixdown_worker::memory::resident_bytes().unwrap();
+    let limit = |config: &mut mixdown_worker::Config| config.memory_limit_bytes = Some(2 * resident + (64 << 20));
+    let mut farm = Farm::start(script, Faulty::new(), limit).await;
+    farm.coordinator.hand_out(assignment("greedy", 1));
+    assert_eq!(farm.coordinator.failure().await.kind(), FailureKind::OutOfMemory);
+    farm.coordinator.hand_out(assignment("modest", 1));
+    assert_eq!(farm.coordinator.success().await.artifacts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_whose_disk_failed_takes_no_task_before_it_can_write_again() {
+    let script = Script::default()
+        .task("full", &[], |files, _| {
+            // As a disk that went read-only: nothing can be written where attempts work. (Root writes everywhere.)
+            let work = files.work_dir().parent().unwrap().to_owned();
+            std::fs::rename(&work, work.with_extension("away")).unwrap();
+            let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            Err(ExecuteError::Io { what: "cannot write the mix".into(), source })
+        })
+        .task("next", &[], |files, _| Ok(vec![artifact(files, "next", b"a stem")]));
+    let mut farm = Farm::start(script, Faulty::new(), |_| {}).await;
+    farm.coordinator.hand_out(assignment("full", 1));
+    assert_eq!(farm.coordinator.failure().await.kind(), FailureKind::Resource);
+    farm.coordinator.hand_out(assignment("next", 1));
+    // Beats go on: the worker lives. It asks for nothing: what was asked before the failure was answered with it.
+    let mut beats = 0;
+    while beats < 20 {
+        beats += farm
+            .coordinator
+            .next(|call| match call {
+                Call::Heartbeat(_) => Some(1),
+                Call::Lease(_) => panic!("it asks for tasks that it cannot run"),
+                _ => None,
+            })
+            .await;
+    }
+    let work = farm.cache.path().join("work");
+    std::fs::rename(work.with_extension("away"), &work).unwrap();
+    assert_eq!(farm.coordinator.success().await.artifacts.len(), 1);
+}

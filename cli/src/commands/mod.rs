@@ -4,6 +4,7 @@ mod analyze;
 mod check;
 mod completions;
 mod coordinator;
+mod gc;
 mod jobs;
 mod plot;
 mod presets;
@@ -36,6 +37,7 @@ pub enum Command {
     Jobs(jobs::Arguments),
     Workers(workers::Arguments),
     Tokens(tokens::Arguments),
+    Gc(gc::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -58,6 +60,7 @@ pub fn run(command: Command, output: Output) -> Result<(), CommandError> {
         Command::Jobs(arguments) => block_on(jobs::run(arguments, output)),
         Command::Workers(arguments) => block_on(workers::run(arguments, output)),
         Command::Tokens(arguments) => block_on(tokens::run(arguments, output)),
+        Command::Gc(arguments) => block_on(gc::run(arguments, output)),
         Command::Completions(arguments) => completions::run(&arguments, output),
     }
 }

@@ -40,6 +40,10 @@ pub struct Arguments {
     /// A name for people; by default the host's.
     #[arg(long, env = "MIXDOWN_WORKER_NAME")]
     name: Option<String>,
+    /// Most memory that the worker is to use, 8GiB say; close to it the attempt that began last is ended and tried again with
+    /// more memory reserved. By default what the machine or its control group has.
+    #[arg(long, value_name = "SIZE", env = "MIXDOWN_MEMORY_LIMIT", value_parser = quantity::bytes)]
+    memory_limit: Option<u64>,
     /// How long running tasks may go on once the worker is asked to stop.
     #[arg(long, value_name = "DURATION", env = "MIXDOWN_DRAIN_GRACE", default_value = "60s", value_parser = quantity::duration)]
     drain_grace: Duration,
@@ -74,6 +78,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         drain_grace: arguments.drain_grace,
         ..Config::new(&arguments.connection.coordinator, &arguments.store, &arguments.cache)
     };
+    let config = Config { memory_limit_bytes: arguments.memory_limit.or(config.memory_limit_bytes), ..config };
     mixdown_worker::run(config, interrupt.raised(), interrupt.insisted()).await.map_err(|error| describe(&error))
 }
 

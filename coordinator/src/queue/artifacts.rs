@@ -1,11 +1,11 @@
-//! Artifacts that are stored: used again, recorded, dropped when they take too much room.
+//! Artifacts that are stored: used again, recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Error, begin};
+use super::Error;
 
 /// An artifact that an attempt made and stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,50 +78,4 @@ pub(crate) async fn record(
         .execute(transaction)
         .await?;
     Ok(())
-}
-
-/// Forgets the least recently used artifacts until those that can be made again take at most `artifact_bytes` over all
-/// projects; gives how many. Masters, and what unfinished tasks read, are never forgotten. Their blobs become
-/// unreferenced; [`next_unreferenced_blob`] finds them.
-///
-/// # Errors
-/// When the database fails.
-pub async fn drop_least_recently_used(pool: &PgPool, artifact_bytes: i64) -> Result<u64, Error> {
-    let mut transaction = begin(pool).await?;
-    let dropped =
-        sqlx::query(include_str!("drop_artifacts.sql")).bind(artifact_bytes).execute(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(dropped.rows_affected())
-}
-
-/// A blob that nothing refers to, its row deleted in a transaction that is still open: delete the bytes, then commit.
-#[derive(Debug)]
-pub struct UnreferencedBlob {
-    /// Whose it was.
-    pub project_id: String,
-    /// Its digest.
-    pub digest: String,
-    transaction: sqlx::Transaction<'static, sqlx::Postgres>,
-}
-
-impl UnreferencedBlob {
-    /// Confirms that the bytes are deleted.
-    ///
-    /// # Errors
-    /// When the database fails; the row is then still there, and the blob is found again.
-    pub async fn forget(self) -> Result<(), Error> {
-        Ok(self.transaction.commit().await?)
-    }
-}
-
-/// Finds a blob that nothing refers to. Until it is forgotten, whoever records the same blob waits for its row, and then
-/// finds that the bytes are gone.
-///
-/// # Errors
-/// When the database fails.
-pub async fn next_unreferenced_blob(pool: &PgPool) -> Result<Option<UnreferencedBlob>, Error> {
-    let mut transaction = pool.begin().await?;
-    let row: Option<(String, String)> =
-        sqlx::query_as(include_str!("delete_unreferenced_blob.sql")).fetch_optional(&mut *transaction).await?;
-    Ok(row.map(|(project_id, digest)| UnreferencedBlob { project_id, digest, transaction }))
 }

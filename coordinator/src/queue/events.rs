@@ -43,7 +43,7 @@ async fn record(
 }
 
 /// Something that happened to a job.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, serde::Deserialize)]
 pub struct Event {
     /// Rises by 1 from 1 within a job.
     pub sequence: i64,

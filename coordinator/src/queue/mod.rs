@@ -3,12 +3,13 @@
 //!
 //! ```text
 //! client: submit · cancel · retry_job · view · events     worker: register · claim · heartbeat · settle · relinquish
-//! background: expire · artifacts (dropping) · damage               shared: ending (of jobs), attempts (their ends), events
+//! background: expire · garbage · damage · archive               shared: ending (of jobs), attempts (their ends), events
 //! ```
 //!
 //! Every write of a worker names its attempt; finding another attempt in its place is a value ([`settle::Settled`]), not
 //! an error.
 
+pub mod archive;
 pub mod artifacts;
 mod attempts;
 pub mod cancel;
@@ -18,6 +19,7 @@ pub mod deliveries;
 mod ending;
 pub mod events;
 pub mod expire;
+pub mod garbage;
 pub mod heartbeat;
 pub mod request;
 pub mod retry_job;

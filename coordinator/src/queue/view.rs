@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::PgPool;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::Error;
@@ -88,7 +89,7 @@ pub struct TaskRow {
 }
 
 /// What became of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct AttemptRow {
     /// The task.
     pub task_id: Uuid,
@@ -109,7 +110,7 @@ pub struct AttemptRow {
 }
 
 /// A deliverable as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Deserialize)]
 pub struct DeliverableRow {
     /// Its name.
     pub file_name: String,
@@ -199,7 +200,16 @@ impl TaskRow {
 /// # Errors
 /// When the database fails.
 pub async fn attempts(pool: &PgPool, project_id: &str, job_id: Uuid) -> Result<Vec<AttemptRow>, Error> {
-    Ok(sqlx::query_as(include_str!("view_attempts.sql")).bind(project_id).bind(job_id).fetch_all(pool).await?)
+    attempts_with(pool, project_id, job_id).await
+}
+
+/// [`attempts`], within a transaction too.
+pub(crate) async fn attempts_with(
+    database: impl PgExecutor<'_>,
+    project_id: &str,
+    job_id: Uuid,
+) -> Result<Vec<AttemptRow>, Error> {
+    Ok(sqlx::query_as(include_str!("view_attempts.sql")).bind(project_id).bind(job_id).fetch_all(database).await?)
 }
 
 /// Whose a task is.

@@ -1,6 +1,7 @@
 //! BlobService.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
@@ -12,7 +13,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{Farm, auth, check, status};
 use crate::queue::Error;
-use crate::server::mend;
+use crate::queue::garbage::{Amount, Bounds};
+use crate::server::{collect, mend};
 
 const MAX_DIGESTS: usize = 10_000;
 
@@ -181,6 +183,36 @@ impl BlobService for Blobs {
         self.receive(&head, &mut parts, &scratch).await?;
         self.store(&project_id, &head, &scratch).await?;
         Ok(Response::new(v1::UploadResponse { digest: head.digest, size_bytes: head.size_bytes }))
+    }
+
+    async fn collect_garbage(
+        &self,
+        request: Request<v1::CollectGarbageRequest>,
+    ) -> Result<Response<v1::CollectGarbageResponse>, Status> {
+        auth::admin(&self.0, request.metadata()).await?;
+        let request = request.into_inner();
+        check::uuid("request_id", &request.request_id)?;
+        let older_than = match request.unused_seconds {
+            None => None,
+            Some(seconds) => Some(
+                Duration::try_from_secs_f64(seconds)
+                    .map_err(|error| status::invalid_field("unused_seconds", error.to_string()))?,
+            ),
+        };
+        let artifact_bytes = match request.artifact_bytes.map(u64::try_from) {
+            None => None,
+            Some(Ok(bytes)) => Some(bytes),
+            Some(Err(_)) => return Err(status::invalid_field("artifact_bytes", "it is negative".into())),
+        };
+        let bounds = Bounds { artifact_bytes, older_than, masters: request.masters };
+        let Farm { pool, store, .. } = &self.0;
+        let collected = collect::collect(pool, store, &bounds, collect::ORPHAN_GRACE, request.dry_run).await?;
+        let amount = |amount: Amount| Some(v1::Amount { count: amount.count, bytes: amount.bytes });
+        Ok(Response::new(v1::CollectGarbageResponse {
+            artifacts: amount(collected.artifacts),
+            blobs: amount(collected.blobs),
+            orphans: amount(collected.orphans),
+        }))
     }
 
     type DownloadStream = BoxStream<'static, Result<v1::DownloadResponse, Status>>;

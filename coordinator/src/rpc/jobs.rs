@@ -9,8 +9,10 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{Farm, auth, check, status, submit, views, watch};
+use crate::queue::archive::{self, Archived};
 use crate::queue::cancel::{Changed, cancel};
 use crate::queue::retry_job::retry_job;
+use crate::queue::view::AttemptRow;
 use crate::queue::{request, view};
 use crate::server::deliver;
 use crate::state::JobState;
@@ -21,14 +23,25 @@ pub(crate) struct Jobs(pub Farm);
 
 impl Jobs {
     async fn job(&self, project_id: &str, job_id: Uuid) -> Result<v1::Job, Status> {
-        let row = view::job(&self.0.pool, project_id, job_id).await?;
-        row.map(views::job).ok_or_else(|| status::not_found("job", &job_id.to_string()))
+        match view::job(&self.0.pool, project_id, job_id).await? {
+            Some(row) => Ok(views::job(row)),
+            None => Ok(views::job(self.archived(project_id, job_id).await?.job)),
+        }
+    }
+
+    async fn archived(&self, project_id: &str, job_id: Uuid) -> Result<Archived, Status> {
+        let found = archive::find(&self.0.pool, project_id, job_id).await?;
+        found.ok_or_else(|| status::not_found("job", &job_id.to_string()))
     }
 
     async fn changed(&self, project_id: &str, job_id: Uuid, changed: Changed) -> Result<v1::Job, Status> {
         match changed {
             Changed::Done => self.job(project_id, job_id).await,
-            Changed::NoSuchJob => Err(status::not_found("job", &job_id.to_string())),
+            Changed::NoSuchJob => {
+                self.archived(project_id, job_id).await?;
+                let message = format!("job {job_id} ended long ago and is archived: submit the session again");
+                Err(status::failed_precondition("JOB_ARCHIVED", message))
+            }
             Changed::RequestReused => Err(status::request_reused()),
             Changed::NotPossible(state) => Err(status::failed_precondition(
                 "JOB_STATE",
@@ -70,20 +83,21 @@ impl JobService for Jobs {
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Result<Response<v1::GetJobResponse>, Status> {
         let project_id = auth::client(&self.0, request.metadata()).await?;
         let job_id = check::uuid("job_id", &request.get_ref().job_id)?;
-        let job = self.job(&project_id, job_id).await?;
-        let tasks = view::tasks(&self.0.pool, &project_id, job_id, None, self.0.lost_after_seconds()).await?;
-        let mut attempts: BTreeMap<Uuid, Vec<v1::Attempt>> = BTreeMap::new();
-        for row in view::attempts(&self.0.pool, &project_id, job_id).await? {
-            attempts.entry(row.task_id).or_default().push(views::attempt(row));
-        }
-        let deliverables = view::deliverables(&self.0.pool, &project_id, job_id).await?;
-        let task = |row: view::TaskRow| {
-            let attempts = attempts.remove(&row.task_id).unwrap_or_default();
-            v1::Task { attempts, ..views::task(row) }
+        let Some(job) = view::job(&self.0.pool, &project_id, job_id).await? else {
+            let archived = self.archived(&project_id, job_id).await?;
+            let tasks = archived.tasks.into_iter().map(views::archived_task);
+            return Ok(Response::new(v1::GetJobResponse {
+                job: Some(views::job(archived.job)),
+                tasks: with_attempts(tasks, archived.attempts),
+                deliverables: archived.deliverables.into_iter().map(views::deliverable).collect(),
+            }));
         };
+        let tasks = view::tasks(&self.0.pool, &project_id, job_id, None, self.0.lost_after_seconds()).await?;
+        let attempts = view::attempts(&self.0.pool, &project_id, job_id).await?;
+        let deliverables = view::deliverables(&self.0.pool, &project_id, job_id).await?;
         Ok(Response::new(v1::GetJobResponse {
-            job: Some(job),
-            tasks: tasks.into_iter().map(task).collect(),
+            job: Some(views::job(job)),
+            tasks: with_attempts(tasks.into_iter().map(views::task), attempts),
             deliverables: deliverables.into_iter().map(views::deliverable).collect(),
         }))
     }
@@ -95,6 +109,10 @@ impl JobService for Jobs {
         let after = check::page_token::<i64>(&request.page_token)?;
         let state = views::wanted_state(request.state());
         let mut rows = view::jobs(&self.0.pool, &project_id, state, after, page_size + 1).await?;
+        rows.extend(archive::jobs(&self.0.pool, &project_id, state, after, page_size + 1).await?);
+        rows.sort_by_key(|row| std::cmp::Reverse((row.create_micros, row.job_id)));
+        // One that was archived between the two looks.
+        rows.dedup_by_key(|row| row.job_id);
         let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > page_size;
         rows.truncate(usize::try_from(page_size).unwrap_or(usize::MAX));
         let next_page_token = match rows.last() {
@@ -110,7 +128,10 @@ impl JobService for Jobs {
         let project_id = auth::client(&self.0, request.metadata()).await?;
         let job_id = check::uuid("job_id", &request.get_ref().job_id)?;
         let after_sequence = request.get_ref().after_sequence;
-        self.job(&project_id, job_id).await?;
+        if view::job(&self.0.pool, &project_id, job_id).await?.is_none() {
+            let archived = self.archived(&project_id, job_id).await?;
+            return Ok(Response::new(watch::archived(archived, after_sequence)));
+        }
         Ok(Response::new(watch::watch(self.0.clone(), project_id, job_id, after_sequence)))
     }
 
@@ -139,6 +160,15 @@ impl JobService for Jobs {
         let job = self.changed(&project_id, job_id, changed).await?;
         Ok(Response::new(v1::RetryJobResponse { job: Some(job) }))
     }
+}
+
+/// Tasks with what became of their attempts.
+fn with_attempts(tasks: impl Iterator<Item = v1::Task>, rows: Vec<AttemptRow>) -> Vec<v1::Task> {
+    let mut attempts: BTreeMap<String, Vec<v1::Attempt>> = BTreeMap::new();
+    for row in rows {
+        attempts.entry(row.task_id.to_string()).or_default().push(views::attempt(row));
+    }
+    tasks.map(|task| v1::Task { attempts: attempts.remove(&task.task_id).unwrap_or_default(), ..task }).collect()
 }
 
 /// The state as people call it.

@@ -142,6 +142,15 @@ impl From<blobs::Error> for Status {
     }
 }
 
+impl From<crate::server::collect::Error> for Status {
+    fn from(error: crate::server::collect::Error) -> Self {
+        match error {
+            crate::server::collect::Error::Queue(error) => error.into(),
+            crate::server::collect::Error::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<SettleError> for Status {
     fn from(error: SettleError) -> Self {
         match error {
@@ -157,10 +166,10 @@ fn may_pass(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         // Classes of PostgreSQL's Appendix A: connection exception, transaction rollback, insufficient resources,
-        // operator intervention.
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)))
-        }
+        // operator intervention; and of class 25 what a server says that has become a standby.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "25006"
+        }),
         _ => false,
     }
 }

@@ -3,6 +3,7 @@
 use mixdown_proto::v1;
 use prost_types::Timestamp;
 
+use crate::queue::archive::ArchivedTask;
 use crate::queue::view::{AttemptRow, DeliverableRow, JobRow, TaskRow};
 use crate::queue::workers::WorkerRow;
 use crate::state::{Failure, FailureKind, JobState, Priority, TaskState};
@@ -131,6 +132,24 @@ pub(super) fn task(row: TaskRow) -> v1::Task {
         failure: failure(row.failure_kind, row.failure_message),
         progress: row.progress,
         attempts: Vec::new(),
+    }
+}
+
+/// A task of an archived job.
+pub(super) fn archived_task(row: ArchivedTask) -> v1::Task {
+    v1::Task {
+        task_id: row.task_id.to_string(),
+        kind: row.kind,
+        display_name: row.display_name,
+        state: task_state(row.state).into(),
+        attempt: row.attempt,
+        worker_name: row.worker_name,
+        cached: row.cached,
+        seconds: row.seconds,
+        realtime_factor: row.realtime_factor,
+        failure: failure(row.failure_kind, row.failure_message),
+        progress: if row.state == TaskState::Succeeded { 1.0 } else { 0.0 },
+        ..v1::Task::default()
     }
 }
 

@@ -10,6 +10,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::{Farm, status, views};
+use crate::queue::archive::Archived;
 use crate::queue::events::{self, Event};
 use crate::queue::view;
 use crate::state::{JobState, TaskState};
@@ -32,6 +33,18 @@ pub(super) fn watch(
     // Ends when the job has, or when the caller is gone: sending then fails.
     tokio::spawn(watcher.run());
     tokio_stream::wrappers::ReceiverStream::new(told).boxed()
+}
+
+/// The events of an archived job after a sequence; nothing more will happen to it.
+pub(super) fn archived(job: Archived, after_sequence: i64) -> BoxStream<'static, Result<v1::WatchJobResponse, Status>> {
+    let tasks: BTreeMap<Uuid, v1::Task> =
+        job.tasks.into_iter().map(|task| (task.task_id, views::archived_task(task))).collect();
+    let events = job.events.into_iter().filter(move |event| event.sequence > after_sequence);
+    let told = events.map(move |event| {
+        let task = event.task_id.and_then(|task_id| tasks.get(&task_id));
+        Ok(response(&event, task.map(|task| snapshot(task, &event))))
+    });
+    futures::stream::iter(told).boxed()
 }
 
 struct Watcher {

@@ -3,25 +3,29 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sqlx::PgPool;
-
-use super::deliver;
-use crate::blobs::Store;
-use crate::queue::{Error, artifacts, expire};
+use super::{collect, deliver};
+use crate::queue::garbage::Bounds;
+use crate::queue::{Error, archive, expire};
 use crate::rpc::Farm;
 
 const EXPIRE_EVERY: Duration = Duration::from_millis(500);
 const DELIVER_EVERY: Duration = Duration::from_secs(2);
 const ADVANCE_EVERY: Duration = Duration::from_secs(30);
 const DROP_EVERY: Duration = Duration::from_secs(30);
+const ARCHIVE_EVERY: Duration = Duration::from_secs(5);
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
 
 /// Keeps house for ever.
-pub(super) async fn run(farm: &Farm, artifact_bytes: u64) {
+pub(super) async fn run(farm: &Farm, artifact_bytes: u64, archive_after: Duration) {
     tokio::join!(
         farm.wakeups.run(&farm.pool),
         every(EXPIRE_EVERY, "take expired leases away", async || expire::expire(&farm.pool).await.map(drop)),
         every(ADVANCE_EVERY, "advance old tasks", async || expire::advance_old_tasks(&farm.pool).await.map(drop)),
-        every(DROP_EVERY, "drop old artifacts", async || drop_artifacts(&farm.pool, &farm.store, artifact_bytes).await),
+        every(DROP_EVERY, "drop old artifacts", async || collect(farm, artifact_bytes).await),
+        every(ARCHIVE_EVERY, "archive old jobs", async || archive::archive(&farm.pool, archive_after).await.map(drop)),
+        every(FORGET_EVERY, "forget old workers", async || {
+            archive::forget_workers(&farm.pool, archive_after).await.map(drop)
+        }),
         every(DELIVER_EVERY, "deliver masters", async || {
             deliver::pending(&farm.pool, &farm.store, None).await;
             Ok(())
@@ -41,25 +45,15 @@ async fn every<F: Future<Output = Result<(), Error>>>(interval: Duration, what: 
     }
 }
 
-/// Forgets artifacts beyond the bound, then deletes the blobs that nothing refers to.
-pub(crate) async fn drop_artifacts(pool: &PgPool, store: &Store, artifact_bytes: u64) -> Result<(), Error> {
-    let bound = i64::try_from(artifact_bytes).unwrap_or(i64::MAX);
-    let dropped = artifacts::drop_least_recently_used(pool, bound).await?;
-    if dropped > 0 {
-        tracing::info!(dropped, artifact_bytes, "dropped the least recently used artifacts");
-    }
-    while let Some(blob) = artifacts::next_unreferenced_blob(pool).await? {
-        let deleted = match store.blob(&blob.project_id, &blob.digest) {
-            Ok(place) => store.delete(&place).await,
-            Err(error) => Err(error),
-        };
-        match deleted {
-            Ok(()) => blob.forget().await?,
-            Err(error) => {
-                tracing::warn!(error = %crate::rpc::describe(&error), "an unreferenced blob stays for now");
-                return Ok(());
-            }
+/// Drops artifacts beyond the bound. Orphans are for whoever asks: finding them takes a listing of the whole store.
+async fn collect(farm: &Farm, artifact_bytes: u64) -> Result<(), Error> {
+    let bounds = Bounds { artifact_bytes: Some(artifact_bytes), ..Bounds::default() };
+    match collect::known(&farm.pool, &farm.store, &bounds).await {
+        Ok(_) => Ok(()),
+        Err(collect::Error::Queue(error)) => Err(error),
+        Err(collect::Error::Store(error)) => {
+            tracing::warn!(error = %crate::rpc::describe(&error), "an unreferenced blob stays for now");
+            Ok(())
         }
     }
-    Ok(())
 }

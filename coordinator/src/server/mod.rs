@@ -1,5 +1,6 @@
 //! One coordinator: listens, keeps house, shuts down in good order.
 
+pub(crate) mod collect;
 pub(crate) mod deliver;
 mod housekeeping;
 pub(crate) mod mend;
@@ -49,6 +50,8 @@ pub struct Config {
     pub heartbeat_seconds: f64,
     /// Bytes of artifacts that can be made again to keep, at most.
     pub artifact_bytes: u64,
+    /// How long after their end jobs leave the tables of work.
+    pub archive_after: Duration,
 }
 
 impl Default for Config {
@@ -64,6 +67,7 @@ impl Default for Config {
             lease_seconds: 30.0,
             heartbeat_seconds: 5.0,
             artifact_bytes: 50 << 30,
+            archive_after: Duration::from_secs(30 * 24 * 3600),
         }
     }
 }
@@ -200,7 +204,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<
     tracing::info!(%address, "the coordinator listens");
     let result = tokio::select! {
         result = &mut serving => result,
-        () = housekeeping::run(&farm, config.artifact_bytes) => unreachable!("because housekeeping has no end"),
+        () = housekeeping::run(&farm, config.artifact_bytes, config.archive_after) => unreachable!("because housekeeping has no end"),
         () = shutdown => {
             // Balancers hear of it first; then no call is taken any more, and those under way may end.
             health.set_service_status("", tonic_health::ServingStatus::NotServing).await;

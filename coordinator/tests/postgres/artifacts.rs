@@ -1,13 +1,19 @@
-use mixdown_coordinator::queue::artifacts::{drop_least_recently_used, next_unreferenced_blob};
+use mixdown_coordinator::queue::garbage::{Bounds, drop_artifacts, next_unreferenced};
 use mixdown_dsp::plan::Plan;
 
 use crate::support::{Farm, key, planned, submission, two_stems_one_mix};
 
-async fn keep_only(farm: &Farm, bytes: i64) {
-    drop_least_recently_used(&farm.pool, bytes).await.unwrap();
-    while let Some(blob) = next_unreferenced_blob(&farm.pool).await.unwrap() {
-        farm.store.delete(&farm.store.blob(&blob.project_id, &blob.digest).unwrap()).await.unwrap();
-        blob.forget().await.unwrap();
+async fn keep_only(farm: &Farm, bytes: u64) {
+    collect(farm, &Bounds { artifact_bytes: Some(bytes), ..Bounds::default() }).await;
+}
+
+async fn collect(farm: &Farm, bounds: &Bounds) {
+    drop_artifacts(&farm.pool, bounds).await.unwrap();
+    while let Some(unreferenced) = next_unreferenced(&farm.pool, bounds).await.unwrap() {
+        for (project_id, digest, _) in &unreferenced.blobs {
+            farm.store.delete(&farm.store.blob(project_id, digest).unwrap()).await.unwrap();
+        }
+        unreferenced.forget().await.unwrap();
     }
 }
 
@@ -26,7 +32,7 @@ async fn artifacts_beyond_the_bound_go_oldest_first_and_masters_never() {
         .fetch_one(&farm.pool)
         .await
         .unwrap();
-    keep_only(&farm, sizes - 1).await;
+    keep_only(&farm, sizes as u64 - 1).await;
     let mut expected = [key("bass"), key("master")];
     expected.sort();
     let mut stored = farm.stored().await;
@@ -86,10 +92,11 @@ async fn settling_waits_for_a_blob_that_is_being_deleted_and_finds_it_gone() {
         .execute(&farm.pool)
         .await
         .unwrap();
-    let blob = next_unreferenced_blob(&farm.pool).await.unwrap().unwrap();
+    let unreferenced = next_unreferenced(&farm.pool, &Bounds::default()).await.unwrap().unwrap();
     let delete = async {
-        farm.store.delete(&farm.store.blob("default", &blob.digest).unwrap()).await.unwrap();
-        blob.forget().await.unwrap();
+        let (project_id, digest, _) = &unreferenced.blobs[0];
+        farm.store.delete(&farm.store.blob(project_id, digest).unwrap()).await.unwrap();
+        unreferenced.forget().await.unwrap();
     };
     let success = mixdown_coordinator::queue::settle::Success { artifacts: made, ..Default::default() };
     let outcome = mixdown_coordinator::queue::settle::Outcome::Success(success);

@@ -6,6 +6,7 @@ use mixdown_coordinator::blobs::{Delivered, Soundness};
 use mixdown_coordinator::planning::Replanned;
 use mixdown_coordinator::queue::damage::{Forgotten, forget};
 use mixdown_coordinator::queue::settle::Settled;
+use mixdown_coordinator::queue::submit::Submission;
 use mixdown_coordinator::state::{Failure, FailureKind};
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::plan::{Key, Plan, TaskKind};
@@ -67,7 +68,7 @@ async fn a_damaged_artifact_is_made_again_and_every_job_that_waits_goes_on() {
     // Another job waits for the same master.
     let waiting = Plan { tasks: Vec::new(), cached: vec![(key("master"), "master".to_owned())] };
     let second = submission("default");
-    let second = mixdown_coordinator::queue::submit::Submission { deliver_to: "elsewhere".into(), ..second };
+    let second = Submission { deliver_to: "elsewhere".into(), ..second };
     let second = farm.submit(&second, waiting).await;
 
     let held = farm.claim_one(worker).await;
@@ -100,7 +101,7 @@ async fn a_damaged_master_is_not_delivered_but_made_again() {
     let digest = blob_of(&farm, "master").await;
     let place = farm.store.blob("default", &digest).unwrap();
     std::fs::write(farm.folder.path().join("store").join(place.as_ref()), "other bytes").unwrap();
-    let again = mixdown_coordinator::queue::submit::Submission { deliver_to: "again".into(), ..submission("default") };
+    let again = Submission { deliver_to: "again".into(), ..submission("default") };
     let again = farm.submit(&again, Plan { tasks: Vec::new(), cached: vec![(key("master"), "master".into())] }).await;
     let to = farm.store.delivery("default", "again", "Main.wav").unwrap();
     let delivered = farm.store.deliver("default", &digest, 11, &to, false).await.unwrap();

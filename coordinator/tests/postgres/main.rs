@@ -3,11 +3,13 @@
 // Clippy exempts test functions, not the helpers beside them.
 #![allow(clippy::unwrap_used)]
 
+mod archiving;
 mod artifacts;
 mod claiming;
 mod damage;
 mod ending;
 mod events;
+mod garbage;
 mod model;
 mod quarantine;
 mod repeating;

@@ -12,7 +12,7 @@ use mixdown_coordinator::queue::claim::{Claim, claim};
 use mixdown_coordinator::queue::request::Request;
 use mixdown_coordinator::queue::retry_job::retry_job;
 use mixdown_coordinator::queue::settle::{Outcome, Settled, Settlement, Success, settle};
-use mixdown_coordinator::queue::submit::{Submitted, submit};
+use mixdown_coordinator::queue::submit::{Submission, Submitted, submit};
 use mixdown_coordinator::queue::workers::{Order, Ordered, Registration, order, register, relinquish};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
@@ -58,7 +58,7 @@ async fn a_submission_whose_answer_was_lost_queues_one_job() {
     let first = submission("default");
     // A client that repeats the call sends the same content; the job's id is drawn anew by whichever coordinator hears it.
     let again = submission("default");
-    let again = mixdown_coordinator::queue::submit::Submission { job_id: again.job_id, ..first.clone() };
+    let again = Submission { job_id: again.job_id, ..first.clone() };
     let calls = std::cell::RefCell::new(vec![again, first.clone()]);
     let submitted = scene
         .twice(async |pool| {
@@ -156,4 +156,19 @@ async fn relinquishing_and_draining_whose_answers_were_lost_happen_once() {
     let ordered = scene.twice(async |pool| order(pool, &name, Order::Drain, &call, 600.0).await).await;
     assert!(matches!(ordered, Ordered::Done(row) if row.state == "draining"));
     assert_eq!(scene.count("select count(*) from worker_request").await, 1);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_not_connected_to() {
+    let farm = Farm::new().await;
+    let name: String = sqlx::query_scalar("select current_database()").fetch_one(&farm.pool).await.unwrap();
+    let switch = async |on: bool| {
+        let statement = format!("alter database {name} set default_transaction_read_only = {on}");
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&farm.pool).await.unwrap();
+    };
+    switch(true).await;
+    let refused = mixdown_coordinator::database::open(&farm.url, 1).await.unwrap_err();
+    assert!(matches!(refused, mixdown_coordinator::database::Error::Connect { .. }), "{refused:?}");
+    switch(false).await;
+    mixdown_coordinator::database::open(&farm.url, 1).await.unwrap().close().await;
 }

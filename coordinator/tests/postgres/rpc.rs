@@ -203,6 +203,7 @@ async fn a_job_is_watched_to_its_end_through_another_coordinator() {
             v1::TaskSuccess { artifacts: artifacts.into_iter().map(made).collect(), ..v1::TaskSuccess::default() };
         let settled = worker
             .settle(v1::SettleRequest {
+                damaged_digests: Vec::new(),
                 worker_id: worker_id.clone(),
                 task_id: assignment.task_id,
                 attempt: assignment.attempt,

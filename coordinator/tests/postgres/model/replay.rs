@@ -263,7 +263,7 @@ impl Twins {
     async fn seen(&self) -> (Vec<TaskSeen>, Vec<String>) {
         type Row = (String, i32, i32, bool, Vec<Uuid>, Vec<String>, Option<i32>, Option<bool>);
         let rows: Vec<Row> = sqlx::query_as(
-            "select task.state, failures, losses,
+            "select task.state, failures + storage_failures, losses,
                 exists (
                     select from artifact join task_output using (project_id, artifact_key)
                     where task_output.task_id = task.task_id),

@@ -1,0 +1,108 @@
+//! Collects garbage: artifacts beyond their bounds, blobs that nothing refers to, objects in the store that no row knows.
+
+use std::time::{Duration, SystemTime};
+
+use futures::StreamExt as _;
+use sqlx::PgPool;
+
+use crate::blobs::{self, Object, Store};
+use crate::queue::garbage::{self, Amount, Bounds};
+
+/// An object that no row knows is left alone for this long: somebody may be about to record it. By the store's and this
+/// machine's clocks, which may differ by hours.
+pub(crate) const ORPHAN_GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// What went, or would go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Collected {
+    /// Artifacts that were forgotten.
+    pub artifacts: Amount,
+    /// Blobs that nothing referred to.
+    pub blobs: Amount,
+    /// Objects that no row knew.
+    pub orphans: Amount,
+}
+
+/// Why a collection ended early; what it had dropped by then is dropped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Queue(#[from] crate::queue::Error),
+    #[error(transparent)]
+    Store(#[from] blobs::Error),
+}
+
+/// Collects everything.
+pub(crate) async fn collect(
+    pool: &PgPool,
+    store: &Store,
+    bounds: &Bounds,
+    orphan_grace: Duration,
+    dry_run: bool,
+) -> Result<Collected, Error> {
+    let mut collected = Collected::default();
+    if dry_run {
+        (collected.artifacts, collected.blobs) = garbage::would_drop(pool, bounds).await?;
+    } else {
+        (collected.artifacts, collected.blobs) = known(pool, store, bounds).await?;
+    }
+    collected.orphans = orphans(pool, store, orphan_grace, dry_run).await?;
+    Ok(collected)
+}
+
+/// Forgets artifacts beyond the bounds, then deletes the blobs that nothing refers to.
+pub(crate) async fn known(pool: &PgPool, store: &Store, bounds: &Bounds) -> Result<(Amount, Amount), Error> {
+    let artifacts = garbage::drop_artifacts(pool, bounds).await?;
+    if artifacts.count > 0 {
+        tracing::info!(dropped = artifacts.count, bytes = artifacts.bytes, "dropped the least recently used artifacts");
+    }
+    let mut blobs = Amount::default();
+    while let Some(unreferenced) = garbage::next_unreferenced(pool, bounds).await? {
+        let mut failed = None;
+        for (project_id, digest, bytes) in &unreferenced.blobs {
+            blobs.add(*bytes);
+            if let Err(error) = delete(store, project_id, digest).await {
+                failed = Some(error);
+                break;
+            }
+        }
+        unreferenced.forget().await?;
+        if let Some(error) = failed {
+            // A store that is away is not asked for every blob.
+            return Err(error.into());
+        }
+    }
+    Ok((artifacts, blobs))
+}
+
+async fn delete(store: &Store, project_id: &str, digest: &str) -> Result<(), blobs::Error> {
+    store.delete(&store.blob(project_id, digest)?).await
+}
+
+/// Deletes what lies in the store and no row knows: uploads that were never settled, what a deletion left behind.
+async fn orphans(pool: &PgPool, store: &Store, grace: Duration, dry_run: bool) -> Result<Amount, Error> {
+    /// Objects compared with the rows at once.
+    const COMPARED_AT_ONCE: usize = 1000;
+    let Some(old) = SystemTime::now().checked_sub(grace) else { return Ok(Amount::default()) };
+    let mut amount = Amount::default();
+    let mut listed = store.blobs_before(old).chunks(COMPARED_AT_ONCE);
+    while let Some(objects) = listed.next().await {
+        let objects: Vec<Object> = objects.into_iter().collect::<Result<_, _>>()?;
+        let names: Vec<(String, String)> =
+            objects.iter().map(|object| (object.project_id.clone(), object.digest.clone())).collect();
+        for place in garbage::unknown(pool, &names).await? {
+            let Object { project_id, digest, bytes } = &objects[place];
+            if dry_run {
+                amount.add(*bytes);
+                continue;
+            }
+            let Some(_held) = garbage::hold_orphan(pool, project_id, digest).await? else { continue };
+            // It may have been stored once more since it was listed.
+            if store.is_older(project_id, digest, old).await? {
+                delete(store, project_id, digest).await?;
+                amount.add(*bytes);
+            }
+        }
+    }
+    Ok(amount)
+}

@@ -1,0 +1,189 @@
+//! What is dropped by age and size, what never is, and that a dry run tells the truth.
+
+use std::time::Duration;
+
+use mixdown_coordinator::queue::garbage::{
+    Amount, Bounds, drop_artifacts, hold_orphan, next_unreferenced, unknown, would_drop,
+};
+use mixdown_coordinator::queue::submit::{Submission, Submitted, submit};
+use mixdown_dsp::digest::Digest;
+use mixdown_dsp::plan::Plan;
+use mixdown_proto::v1;
+
+use crate::support::{Farm, key, planned, submission, two_stems_one_mix};
+
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+
+fn by_age() -> Bounds {
+    Bounds { older_than: Some(MONTH), ..Bounds::default() }
+}
+
+async fn age_everything(farm: &Farm) {
+    for statement in [
+        "update artifact set use_time = now() - interval '40 days'",
+        "update blob set pinned_until = now() - interval '39 days'",
+    ] {
+        sqlx::query(statement).execute(&farm.pool).await.unwrap();
+    }
+}
+
+/// An input file that was uploaded, in the store and in its row.
+async fn upload(farm: &Farm, bytes: &[u8]) -> String {
+    let digest = Digest::of(bytes).to_string();
+    let file = farm.folder.path().join(&digest);
+    std::fs::write(&file, bytes).unwrap();
+    farm.store.put_file(&file, &farm.store.blob("default", &digest).unwrap()).await.unwrap();
+    sqlx::query("insert into blob (project_id, digest, size_bytes, uploaded) values ('default', $1, $2, true)")
+        .bind(&digest)
+        .bind(bytes.len() as i64)
+        .execute(&farm.pool)
+        .await
+        .unwrap();
+    digest
+}
+
+async fn dropped_blobs(farm: &Farm, bounds: &Bounds) -> Amount {
+    let mut amount = Amount::default();
+    while let Some(unreferenced) = next_unreferenced(&farm.pool, bounds).await.unwrap() {
+        unreferenced.blobs.iter().for_each(|(_, _, bytes)| amount.add(*bytes));
+        unreferenced.forget().await.unwrap();
+    }
+    amount
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_goes_and_changes_nothing() {
+    let farm = Farm::new().await;
+    farm.submit(&submission("default"), two_stems_one_mix()).await;
+    farm.run_all(farm.worker(1).await).await;
+    upload(&farm, b"an input file of long ago").await;
+    age_everything(&farm).await;
+    let (artifacts, blobs) = would_drop(&farm.pool, &by_age()).await.unwrap();
+    assert_eq!((artifacts.count, blobs.count), (2, 3), "two stems, their blobs, and the input file");
+    assert_eq!(farm.stored().await.len(), 3, "nothing went");
+    assert_eq!(drop_artifacts(&farm.pool, &by_age()).await.unwrap(), artifacts);
+    assert_eq!(dropped_blobs(&farm, &by_age()).await, blobs);
+    assert_eq!(farm.stored().await, [key("master")], "masters stay unless asked for");
+    let masters = Bounds { masters: true, ..by_age() };
+    assert_eq!(drop_artifacts(&farm.pool, &masters).await.unwrap().count, 1);
+    assert_eq!(dropped_blobs(&farm, &masters).await.count, 1);
+}
+
+#[tokio::test]
+async fn what_a_live_job_needs_never_goes_however_old() {
+    let farm = Farm::new().await;
+    let input = upload(&farm, b"an input file").await;
+    let mut job = submission("default");
+    job.assets.insert(input.clone());
+    let job_id = farm.submit(&job, two_stems_one_mix()).await;
+    let worker = farm.worker(1).await;
+    let vox = farm.claim_one(worker).await;
+    farm.succeed(worker, &vox).await;
+    age_everything(&farm).await;
+    let everything = Bounds { artifact_bytes: Some(0), masters: true, ..by_age() };
+    assert_eq!(would_drop(&farm.pool, &everything).await.unwrap(), (Amount::default(), Amount::default()));
+    assert_eq!(drop_artifacts(&farm.pool, &everything).await.unwrap(), Amount::default());
+    assert_eq!(dropped_blobs(&farm, &everything).await, Amount::default());
+    // A master that a job is yet to deliver is needed too.
+    farm.run_all(worker).await;
+    assert_eq!(farm.state(job_id).await, "succeeded");
+    let again = Submission { deliver_to: "again".into(), ..submission("default") };
+    farm.submit(&again, Plan { tasks: Vec::new(), cached: vec![(key("master"), "master".into())] }).await;
+    age_everything(&farm).await;
+    assert_eq!(drop_artifacts(&farm.pool, &everything).await.unwrap().count, 2, "the stems");
+    assert_eq!(farm.stored().await, [key("master")]);
+}
+
+#[tokio::test]
+async fn a_job_that_is_submitted_while_its_input_is_dropped_is_told_that_it_is_missing() {
+    let farm = Farm::new().await;
+    let input = upload(&farm, b"an input file").await;
+    age_everything(&farm).await;
+    let mut job = submission("default");
+    job.assets.insert(input.clone());
+    // The row is deleted, the bytes are going, the transaction is open.
+    let dropping = next_unreferenced(&farm.pool, &by_age()).await.unwrap().unwrap();
+    let submitted = submit(&farm.pool, &job, |_| two_stems_one_mix());
+    let (submitted, forgotten) = tokio::join!(submitted, dropping.forget());
+    forgotten.unwrap();
+    assert_eq!(submitted.unwrap(), Submitted::MissingAssets(vec![input.clone()]));
+    // The other way round: a job that is being submitted keeps it, though the collection began to look before.
+    let input_again = upload(&farm, b"an input file").await;
+    assert_eq!(input, input_again);
+    age_everything(&farm).await;
+    let mut pinning = farm.pool.begin().await.unwrap();
+    sqlx::query("update blob set pinned_until = now() + interval '1 day'").execute(&mut *pinning).await.unwrap();
+    let bounds = by_age();
+    let collecting = next_unreferenced(&farm.pool, &bounds);
+    let (collected, committed) = tokio::join!(collecting, pinning.commit());
+    committed.unwrap();
+    assert!(collected.unwrap().is_none(), "the row was pinned meanwhile");
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_blob_that_is_being_dropped_hears_that_it_is_missing() {
+    let farm = Farm::new().await;
+    let input = upload(&farm, b"an input file").await;
+    age_everything(&farm).await;
+    let coordinator = farm.start().await;
+    let mut blobs = coordinator.blobs().await;
+    let dropping = next_unreferenced(&farm.pool, &by_age()).await.unwrap().unwrap();
+    let asked = blobs.find_missing(v1::FindMissingRequest { digests: vec![input.clone()] });
+    let (answer, forgotten) = tokio::join!(asked, dropping.forget());
+    forgotten.unwrap();
+    assert_eq!(answer.unwrap().into_inner().missing_digests, [input]);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn an_object_that_no_row_knows_is_found_and_held_against_whoever_stores_it() {
+    let farm = Farm::new().await;
+    let known = upload(&farm, b"known").await;
+    let orphan = Digest::of(b"orphan").to_string();
+    let name = |project: &str, digest: &str| (project.to_owned(), digest.to_owned());
+    let objects = [name("default", &known), name("default", &orphan), name("elsewhere", &known)];
+    assert_eq!(unknown(&farm.pool, &objects).await.unwrap(), [1, 2]);
+    assert!(hold_orphan(&farm.pool, "default", &known).await.unwrap().is_none());
+    assert!(hold_orphan(&farm.pool, "elsewhere", &known).await.unwrap().is_none(), "no project of ours");
+    let held = hold_orphan(&farm.pool, "default", &orphan).await.unwrap().unwrap();
+    let record =
+        sqlx::query("insert into blob (project_id, digest, size_bytes, uploaded) values ('default', $1, 6, false)")
+            .bind(&orphan)
+            .execute(&farm.pool);
+    let release = async {
+        // Whoever records it waits: the row is not there for anybody.
+        let rows: i64 = sqlx::query_scalar("select count(*) from blob").fetch_one(&farm.pool).await.unwrap();
+        assert_eq!(rows, 1);
+        drop(held);
+    };
+    let (recorded, ()) = tokio::join!(record, release);
+    recorded.unwrap();
+}
+
+#[tokio::test]
+async fn an_admin_collects_garbage_over_the_wire() {
+    let farm = Farm::new().await;
+    farm.submit(&submission("default"), Plan { tasks: vec![planned("vox", &[], &[])], cached: Vec::new() }).await;
+    farm.run_all(farm.worker(1).await).await;
+    age_everything(&farm).await;
+    let coordinator = farm.start().await;
+    let mut blobs = coordinator.blobs().await;
+    let ask = |dry_run| v1::CollectGarbageRequest {
+        unused_seconds: Some(MONTH.as_secs_f64()),
+        artifact_bytes: None,
+        masters: false,
+        dry_run,
+        request_id: uuid::Uuid::new_v4().to_string(),
+    };
+    let digest: String = sqlx::query_scalar("select digest from blob").fetch_one(&farm.pool).await.unwrap();
+    let place = farm.store.blob("default", &digest).unwrap();
+    for dry_run in [true, false] {
+        assert!(farm.store.size(&place).await.unwrap().is_some());
+        let answer = blobs.collect_garbage(ask(dry_run)).await.unwrap().into_inner();
+        assert_eq!(answer.artifacts.unwrap().count, 1);
+        assert_eq!(answer.blobs.unwrap().count, 1);
+        assert_eq!(answer.orphans.unwrap().count, 0, "nothing is a day old by the store's clock");
+    }
+    assert!(farm.store.size(&place).await.unwrap().is_none());
+    coordinator.stop().await;
+}
