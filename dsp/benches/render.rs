@@ -73,6 +73,7 @@ fn session(folder: &Path) -> ValidSession {
             metadata: Metadata::default(),
             cover: None,
             replay_gain: false,
+            broadcast: None,
         };
         let mut writer = FileWriter::create(&folder.join(&name), &spec).expect("a file");
         let samples: Vec<i32> = (0..frames * 2)

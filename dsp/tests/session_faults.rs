@@ -333,6 +333,38 @@ fn codes_in_the_metadata_are_checked() {
 }
 
 #[test]
+fn broadcast_fields_fit_their_chunk_and_dates_are_there() {
+    let broadcast = |line: &str, code| body(&format!("{TRACK}[broadcast]\n{line}\n"), &[code]);
+    broadcast(&format!("description = «\"{}\"", "x".repeat(257)), "malformed");
+    broadcast(&format!("originator = «\"{}\"", "x".repeat(33)), "malformed");
+    broadcast("originator_reference = «\"Étoile\"", "malformed");
+    broadcast("project = «\" \"", "malformed");
+    for date in ["26-11-24", "2026/11/24", "2026-1-2"] {
+        broadcast(&format!("origination_date = «\"{date}\""), "malformed");
+    }
+    for date in ["2026-02-29", "2026-04-31", "2026-13-01", "2026-00-10", "1900-02-29"] {
+        broadcast(&format!("origination_date = «\"{date}\""), "out_of_range");
+    }
+    broadcast("origination_time = «\"24:00:00\"", "malformed");
+    broadcast("time_reference = «\"90000s\"", "out_of_range");
+    let good = "origination_date = \"2028-02-29\"\norigination_time = \"23:59:59\"\ntime_reference = \"36000s\"";
+    let text = format!("{HEAD}{TRACK}[broadcast]\n{good}\n{DELIVERABLE}{ASSETS}");
+    assert_eq!(from_toml(&text).unwrap().time_reference_frames, 36_000 * 48_000);
+}
+
+#[test]
+fn an_aiff_that_would_reach_4_gib_is_refused() {
+    let deliver = |format: &str, depth: &str| {
+        let head = HEAD.replace("20s", "15000s");
+        format!("{head}{TRACK}[[deliverables]]\nname = \"x\"\nmix = \"main\"\nformat = {format}\ndepth = {depth}\n")
+    };
+    whole(&deliver("«\"aiff\"", "\"24\""), &["out_of_range"]);
+    for (format, depth) in [("\"aiff\"", "\"16\""), ("\"bwf\"", "\"24\""), ("\"wav\"", "\"32f\"")] {
+        assert!(from_toml(&format!("{}{ASSETS}", deliver(format, depth))).is_ok(), "{format} {depth}");
+    }
+}
+
+#[test]
 fn mixes_have_names_of_their_own_and_offsets_in_range() {
     body(
         &format!(

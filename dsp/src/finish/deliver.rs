@@ -11,10 +11,11 @@ use super::report::{EdgesReport, LoudnessReport, Report};
 use super::solve::Solution;
 use crate::buffer::Buffer;
 use crate::execute::ExecuteError;
-use crate::media::{FileSpec, FileWriter, MediaError, Picture};
+use crate::kernels::resampler::Resampler;
+use crate::media::{BroadcastSpec, FileSpec, FileWriter, MediaError, Picture, coding_history};
 use crate::progress::Monitor;
 use crate::session::ValidSession;
-use crate::session::document::{Depth, Dither};
+use crate::session::document::{Depth, Dither, Format};
 use crate::session::valid::{Content, Deliverable, DeliverableIndex};
 use crate::units::{db_from_gain, gain_from_db};
 
@@ -195,8 +196,19 @@ impl Finish<'_> {
             metadata: self.session.metadata.clone(),
             cover: self.cover.clone(),
             replay_gain: self.asked.replay_gain,
+            broadcast: (self.asked.format == Format::Bwf).then(|| self.broadcast(channels)),
         };
         FileWriter::create(&self.path, &spec).map_err(|source| self.io("cannot write", source))
+    }
+
+    fn broadcast(&self, channels: usize) -> BroadcastSpec {
+        let (from_hz, to_hz) = (self.session.sample_rate_hz, self.asked.sample_rate_hz);
+        let starts_at = self.session.time_reference_frames + self.edges.kept.start;
+        BroadcastSpec {
+            said: self.session.broadcast.clone(),
+            time_reference_frames: Resampler::output_frames(from_hz, to_hz, starts_at),
+            coding_history: coding_history(from_hz, to_hz, self.asked.depth, channels, self.asked.dither.as_str()),
+        }
     }
 
     fn loudness_report(&self, solution: &Solution, pass: &Pass, corrections: u32, trim: f64) -> LoudnessReport {

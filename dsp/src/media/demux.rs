@@ -10,7 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
+    CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
+    CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
@@ -23,7 +24,7 @@ use symphonia::core::units::{TimeBase, Timestamp};
 
 use super::decode::{Fault, Probe};
 use super::opus::Opus;
-use super::priming;
+use super::{caf, priming};
 
 /// The containers read here, by their first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +117,10 @@ impl StreamReader {
             _ => None,
         };
         file.seek(SeekFrom::Start(0))?;
-        let mut format = open_format(Box::new(file))?;
+        let mut format = match container {
+            Container::Caf => open_format(caf::source(file)?)?,
+            _ => open_format(Box::new(file))?,
+        };
         let mut track = audio_track(format.as_ref())?.clone();
         // Only a LAME tag tells the length of an MP3; without it symphonia estimates from the bit rate.
         if container != Container::Mp4
@@ -144,7 +148,7 @@ impl StreamReader {
         };
         let codec = parameters.codec;
         let options = AudioDecoderOptions::default().gapless(false).verify(verified);
-        let decoder = contained(|| match codec {
+        let mut decoder = contained(|| match codec {
             CODEC_ID_OPUS => Ok(Box::new(Opus::new(parameters)?) as Box<dyn AudioDecoder>),
             _ => symphonia::default::get_codecs().make_audio_decoder(parameters, &options),
         })
@@ -159,6 +163,16 @@ impl StreamReader {
                 (delay_frames, track.num_frames.unwrap_or(0).saturating_sub(first + delay_frames))
             }
             (None, _) => (delay_frames, track.num_frames.unwrap_or(0)),
+        };
+        let (frames, format) = match (container, codec) {
+            (Container::Caf, CODEC_ID_ALAC) => {
+                let counted = count_to_last_packet(format.as_mut(), decoder.as_mut(), track_id, frames);
+                decoder.reset();
+                let mut stream = format.into_inner();
+                stream.seek(SeekFrom::Start(0))?;
+                (counted.unwrap_or(frames), open_format(Box::new(stream))?)
+            }
+            _ => (frames, format),
         };
         let lossy =
             [CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_VORBIS, CODEC_ID_OPUS, CODEC_ID_AAC].contains(&codec);
@@ -278,6 +292,26 @@ fn audio_track(format: &dyn FormatReader) -> Result<&Track, Fault> {
     format
         .default_track(TrackType::Audio)
         .ok_or_else(|| Fault::new("unsupported", "it holds no audio of a known codec"))
+}
+
+/// Counts the frames of a stream whose last packet may be shorter than the header takes all packets to be, as that of
+/// ALAC in CAF by ffmpeg is. `None` if it cannot tell.
+fn count_to_last_packet(
+    format: &mut dyn FormatReader,
+    decoder: &mut dyn AudioDecoder,
+    track_id: u32,
+    frames: u64,
+) -> Option<u64> {
+    let to = SeekTo::Timestamp { ts: Timestamp::new(i64::try_from(frames.checked_sub(1)?).ok()?), track_id };
+    contained(|| format.seek(SeekMode::Accurate, to)).ok()?;
+    let mut last = None;
+    while let Some(packet) = contained(|| format.next_packet()).ok()? {
+        last = Some(packet);
+    }
+    let last = last?;
+    let length = contained(|| Ok(decoder.decode(&last)?.frames())).ok()?;
+    let end = u64::try_from(last.pts.get()).ok()? + length as u64;
+    Some(end.min(frames))
 }
 
 /// Counts the frames of a stream whose header does not tell them, by its packets' timestamps.

@@ -1,6 +1,7 @@
 //! Audio files: read, recognised, written.
 
 mod asset;
+mod caf;
 mod decode;
 mod demux;
 mod encode;
@@ -13,5 +14,5 @@ mod wav;
 
 pub use asset::AssetReader;
 pub use decode::{Decoder, MediaError, Probe, probe, verify};
-pub use encode::{FileSpec, FileWriter, Samples};
+pub use encode::{BroadcastSpec, FileSpec, FileWriter, Samples, coding_history};
 pub use picture::{MAX_PICTURE_BYTES, Picture};

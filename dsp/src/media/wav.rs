@@ -1,7 +1,7 @@
-//! Reads RIFF/WAVE and RF64 files of linear PCM and float.
+//! Reads RIFF/WAVE, RF64 and BW64 files of linear PCM and float.
 //!
 //! Ours rather than a library's because it is the format almost every session arrives in: it seeks to any frame, reads
-//! files beyond 4 GiB (EBU Tech 3306), files whose length was left open by a pipe, and says what a cut file lacks.
+//! files beyond 4 GiB (EBU Tech 3306, ITU-R BS.2088), files whose length was left open by a pipe, and says what a cut file lacks.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -14,6 +14,8 @@ const FILE_BUFFER_BYTES: usize = 64 * 1024;
 const CHUNK_FRAMES: usize = 4096;
 /// Lengths that mean "not known when the header was written", and in RF64 "see ds64".
 const OPEN_LENGTH: u32 = u32::MAX;
+/// No real table of long chunks is longer; a hostile one is not read into memory.
+const MAX_DS64_BYTES: u32 = 4096;
 
 /// How a sample is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +123,32 @@ impl Layout {
     }
 }
 
+/// The lengths that 32 bits cannot count, of a `ds64` chunk (EBU Tech 3306 §3, ITU-R BS.2088 §4).
+#[derive(Debug, Default)]
+struct LongSizes {
+    data_bytes: Option<u64>,
+    /// Of other chunks, by name.
+    table: Vec<([u8; 4], u64)>,
+}
+
+impl LongSizes {
+    fn parse(body: &[u8]) -> Result<Self, Fault> {
+        let long = |at: usize| body.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+        let Some(data_bytes) = long(8) else {
+            let message = format!("its ds64 chunk has {} bytes: expected at least 28", body.len());
+            return Err(Fault::new("corrupt", message));
+        };
+        let entries = body.get(28..).unwrap_or_default().chunks_exact(12);
+        let table = entries.filter_map(|entry| Some((*entry.first_chunk::<4>()?, *entry.last_chunk::<8>()?)));
+        let table = table.map(|(name, bytes)| (name, u64::from_le_bytes(bytes))).collect();
+        Ok(Self { data_bytes: Some(data_bytes), table })
+    }
+
+    fn of_chunk(&self, name: &[u8]) -> Option<u64> {
+        self.table.iter().find(|(known, _)| known == name).map(|(_, bytes)| *bytes)
+    }
+}
+
 /// A WAVE file being read.
 pub(super) struct WavReader {
     file: BufReader<File>,
@@ -134,7 +162,8 @@ pub(super) struct WavReader {
 impl WavReader {
     /// Whether these first bytes of a file begin a WAVE.
     pub(super) fn recognises(start: &[u8]) -> bool {
-        start.len() >= 12 && (start.starts_with(b"RIFF") || start.starts_with(b"RF64")) && &start[8..12] == b"WAVE"
+        let is_riff = [b"RIFF", b"RF64", b"BW64"].iter().any(|mark| start.starts_with(*mark));
+        start.len() >= 12 && is_riff && &start[8..12] == b"WAVE"
     }
 
     /// Reads the chunks up to the audio.
@@ -144,7 +173,7 @@ impl WavReader {
         file.seek(SeekFrom::Start(12))?;
         let mut at = 12_u64;
         let mut layout = None;
-        let mut long_data_bytes = None;
+        let mut long_sizes = LongSizes::default();
         loop {
             let mut header = [0_u8; 8];
             if file_bytes < at.saturating_add(8) {
@@ -161,10 +190,10 @@ impl WavReader {
                     let Some(layout) = layout else {
                         return Err(Fault::new("corrupt", "its data chunk comes before its fmt chunk"));
                     };
-                    let promised = match (short, long_data_bytes) {
-                        (OPEN_LENGTH, Some(long)) => long,
+                    let promised = match (short, long_sizes.data_bytes) {
+                        (OPEN_LENGTH, Some(long)) if long != 0 && long != u64::MAX => long,
                         // A pipe cannot go back to write the length: all there is.
-                        (OPEN_LENGTH, None) => file_bytes - start,
+                        (OPEN_LENGTH, _) => file_bytes - start,
                         (0, None) if file_bytes > start + 8 => file_bytes - start,
                         (short, _) => u64::from(short),
                     };
@@ -176,14 +205,23 @@ impl WavReader {
                     layout = Some(Layout::parse(&body)?);
                 }
                 b"ds64" => {
-                    let mut body = [0_u8; 24];
+                    let mut body = vec![0_u8; short.min(MAX_DS64_BYTES) as usize];
                     file.read_exact(&mut body).map_err(|_| Fault::new("truncated", "it ends within its ds64 chunk"))?;
-                    let [.., a, b, c, d, e, f, g, h] = *body.first_chunk::<16>().expect("because 24 > 16");
-                    long_data_bytes = Some(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+                    long_sizes = LongSizes::parse(&body)?;
                 }
                 _ => {}
             }
-            at = start.saturating_add(u64::from(short)).saturating_add(u64::from(short % 2));
+            let length = match short {
+                OPEN_LENGTH => long_sizes.of_chunk(&header[..4]).unwrap_or(OPEN_LENGTH.into()),
+                short => u64::from(short),
+            };
+            at = start.saturating_add(length).saturating_add(length % 2);
+            if at > file_bytes {
+                let name = header[..4].escape_ascii();
+                let message =
+                    format!("its {name} chunk promises {length} bytes: the file ends after {}", file_bytes - start);
+                return Err(Fault::new("truncated", message));
+            }
             file.seek(SeekFrom::Start(at))?;
         }
     }

@@ -14,8 +14,17 @@ use crate::session::valid::{Content, KeySource, MixIndex, TrackIndex};
 
 /// The stages that shape sound or bytes beside the nodes, with their revisions. A stage's revision changes whenever its
 /// golden digests change.
-pub const STAGE_REVISIONS: &[(&str, u32)] =
-    &[("decode", 1), ("stem", 2), ("mix", 1), ("solve", 3), ("finish", 4), ("wav", 1), ("flac", 2)];
+pub const STAGE_REVISIONS: &[(&str, u32)] = &[
+    ("decode", 1),
+    ("stem", 2),
+    ("mix", 1),
+    ("solve", 3),
+    ("finish", 4),
+    ("wav", 2),
+    ("bwf", 1),
+    ("aiff", 1),
+    ("flac", 2),
+];
 
 /// The recipe digest of an artifact: over asset digests, canonical parameters, the revisions of the nodes and stages
 /// used and the keys of what it is made of. How the work is cut never enters it.

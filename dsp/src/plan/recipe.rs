@@ -7,7 +7,7 @@ use crate::automation::{Curve, Lane};
 use crate::digest::Digest;
 use crate::nodes::Processor;
 use crate::session::ValidSession;
-use crate::session::document::{Depth, Dither, FadeCurve, Format, Metadata, Tap, Trim};
+use crate::session::document::{Broadcast, Depth, Dither, FadeCurve, Format, Metadata, Tap, Trim};
 use crate::session::valid::{self, AssetIndex, Deliverable, KeySource, MixIndex, Output, Track};
 
 /// The side-chain keys of a chain, in its order.
@@ -241,6 +241,9 @@ pub(super) struct MasterRecipe<'a> {
     metadata: Metadata,
     cover: Option<Digest>,
     replay_gain: bool,
+    /// Of a broadcast wave file: what it says, and where it stands on the timeline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broadcast: Option<(&'a Broadcast, u64)>,
 }
 
 impl<'a> MasterRecipe<'a> {
@@ -270,6 +273,8 @@ impl<'a> MasterRecipe<'a> {
             metadata: Metadata { cover: None, ..session.metadata.clone() },
             cover: session.cover.as_ref().map(|cover| cover.facts.digest),
             replay_gain: deliverable.replay_gain,
+            broadcast: (deliverable.format == Format::Bwf)
+                .then_some((&session.broadcast, session.time_reference_frames)),
         }
     }
 }
@@ -278,6 +283,8 @@ impl<'a> MasterRecipe<'a> {
 pub(super) fn format_stage(format: Format) -> &'static str {
     match format {
         Format::Wav => "wav",
+        Format::Bwf => "bwf",
+        Format::Aiff => "aiff",
         Format::Flac => "flac",
     }
 }

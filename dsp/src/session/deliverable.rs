@@ -19,7 +19,7 @@ pub struct Deliverable {
     pub print: Option<String>,
     /// Container and codec.
     pub format: Format,
-    /// Bits per sample: `16`, `24` or, in WAV, `32f`.
+    /// Bits per sample: `16`, `24` or, but for FLAC, `32f`.
     pub depth: Depth,
     /// Sample rate in Hz: one of those a session may have; by default the session's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,8 +70,12 @@ impl Default for Trim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// RIFF/WAVE, PCM.
+    /// WAVE; RF64 by itself where it grows beyond 4 GiB.
     Wav,
+    /// Broadcast wave (EBU Tech 3285): WAVE with loudness, time and origin.
+    Bwf,
+    /// AIFF; AIFF-C for 32-bit float.
+    Aiff,
     /// FLAC (RFC 9639).
     Flac,
 }
@@ -81,7 +85,8 @@ impl Format {
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
-            Self::Wav => "wav",
+            Self::Wav | Self::Bwf => "wav",
+            Self::Aiff => "aiff",
             Self::Flac => "flac",
         }
     }
@@ -90,7 +95,7 @@ impl Format {
     #[must_use]
     pub fn is_played(self) -> bool {
         match self {
-            Self::Wav => false,
+            Self::Wav | Self::Bwf | Self::Aiff => false,
             Self::Flac => true,
         }
     }
@@ -119,4 +124,15 @@ pub enum Dither {
     Tpdf,
     /// None: rounds to nearest.
     None,
+}
+
+impl Dither {
+    /// The word for it in a document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tpdf => "tpdf",
+            Self::None => "none",
+        }
+    }
 }

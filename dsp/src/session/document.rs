@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::asset_facts::{AssetFacts, PictureFacts, PictureFormat};
+pub use super::broadcast::Broadcast;
 pub use super::deliverable::{Deliverable, Depth, Dither, Format, Trim};
 pub use super::metadata::Metadata;
 use super::time::Time;
@@ -44,6 +45,9 @@ pub struct Document {
     /// Title, artist and the like.
     #[serde(default)]
     pub metadata: Metadata,
+    /// What broadcast wave files say beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broadcast: Option<Broadcast>,
     /// The tracks, at most 1024.
     #[schemars(length(min = 1, max = 1024))]
     pub tracks: Vec<Track>,

@@ -5,6 +5,7 @@
 //! ```
 
 mod asset_facts;
+mod broadcast;
 mod check;
 mod deliverable;
 pub mod document;

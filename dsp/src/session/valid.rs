@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 pub use super::document::Trim;
 use super::document::{
-    AssetFacts, Depth, Dither, Document, FadeCurve, Format, LoudnessFrom, Metadata, PictureFacts, Tap,
+    AssetFacts, Broadcast, Depth, Dither, Document, FadeCurve, Format, LoudnessFrom, Metadata, PictureFacts, Tap,
 };
 use crate::automation::Lane;
 use crate::digest::Digest;
@@ -39,6 +39,10 @@ pub struct ValidSession {
     pub seed: u64,
     /// Title, artist and the like.
     pub metadata: Metadata,
+    /// What broadcast wave files say beside.
+    pub broadcast: Broadcast,
+    /// Time since midnight of the session's first frame, in frames.
+    pub time_reference_frames: u64,
     /// The input files, each once, ordered by name.
     pub assets: Vec<Asset>,
     /// The cover picture.

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use mixdown_dsp::media::{FileSpec, FileWriter, Probe, Samples, verify};
-use mixdown_dsp::session::document::{Depth, Format};
+use mixdown_dsp::session::document::{Depth, Format, SAMPLE_RATES_HZ};
 
 use crate::tools::{decode, ffmpeg, floats, noise, run, spec, tones, write};
 
@@ -28,12 +28,17 @@ fn signals(samples: usize, bits: u32) -> Vec<Vec<i32>> {
     vec![loud, tone, extremes, slow, vec![0; samples], impulse]
 }
 
+const FORMATS: [(Format, &str); 4] =
+    [(Format::Wav, "a.wav"), (Format::Bwf, "b.wav"), (Format::Aiff, "a.aiff"), (Format::Flac, "a.flac")];
+
 #[test]
 fn every_integer_file_holds_the_very_samples_by_our_decoder_and_by_others() {
     let folder = tempfile::tempdir().unwrap();
     for (format, depth, bits, name) in [
         (Format::Wav, Depth::Int16, 16, "a.wav"),
         (Format::Wav, Depth::Int24, 24, "b.wav"),
+        (Format::Aiff, Depth::Int16, 16, "e.aiff"),
+        (Format::Aiff, Depth::Int24, 24, "f.aiff"),
         (Format::Flac, Depth::Int16, 16, "c.flac"),
         (Format::Flac, Depth::Int24, 24, "d.flac"),
     ] {
@@ -75,24 +80,69 @@ fn every_integer_file_holds_the_very_samples_by_our_decoder_and_by_others() {
 }
 
 #[test]
-fn a_float_wave_holds_the_very_bits() {
+fn a_float_file_holds_the_very_bits() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.wav");
     let samples: Vec<f32> =
         [0.0, -0.0, 1.5, -3.0e10, f32::MIN_POSITIVE / 4.0].into_iter().chain(floats(&noise(9_995))).collect();
-    let mut writer = FileWriter::create(&path, &spec(Format::Wav, Depth::Float32, 2, 96_000, samples.len())).unwrap();
-    writer.write(Samples::Float(&samples)).unwrap();
+    for (format, name) in [(Format::Wav, "a.wav"), (Format::Bwf, "b.wav"), (Format::Aiff, "c.aiff")] {
+        let path = folder.path().join(name);
+        let mut writer = FileWriter::create(&path, &spec(format, Depth::Float32, 2, 96_000, samples.len())).unwrap();
+        writer.write(Samples::Float(&samples)).unwrap();
+        writer.finish(None).unwrap();
+        let bits = |samples: &[f32]| samples.iter().map(|sample| sample.to_bits()).collect::<Vec<_>>();
+        assert!(bits(&decode(&path, 700).unwrap()) == bits(&samples), "{name}");
+        assert!(bits(&crate::tools::ffmpeg_decode(&path)) == bits(&samples), "ffmpeg: {name}");
+    }
+}
+
+/// The greatest distance of what ffmpeg decodes of a file from a float master, rounded to the file's depth without dither.
+fn null_of(path: &Path, format: Format, depth: Depth, sample_rate_hz: u32, master: &[f32]) -> f64 {
+    let mut writer = FileWriter::create(path, &spec(format, depth, 2, sample_rate_hz, master.len())).unwrap();
+    match depth {
+        Depth::Float32 => writer.write(Samples::Float(master)).unwrap(),
+        _ => {
+            let scale = if depth == Depth::Int16 { 32_768.0 } else { 8_388_608.0 };
+            let integers: Vec<i32> = master.iter().map(|sample| (f64::from(*sample) * scale).round() as i32).collect();
+            writer.write(Samples::Int(&integers)).unwrap();
+        }
+    }
     writer.finish(None).unwrap();
-    let bits = |samples: &[f32]| samples.iter().map(|sample| sample.to_bits()).collect::<Vec<_>>();
-    assert!(bits(&decode(&path, 700).unwrap()) == bits(&samples));
-    assert!(bits(&crate::tools::ffmpeg_decode(&path)) == bits(&samples));
+    let decoded = ffmpeg(&["-i", path.to_str().unwrap(), "-f", "f64le", "-c:a", "pcm_f64le", "-"]);
+    let decoded = decoded.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap()));
+    assert_eq!(decoded.len(), master.len(), "{path:?}");
+    decoded.zip(master).map(|(decoded, master)| (decoded - f64::from(*master)).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn every_format_at_every_rate_and_depth_nulls_against_its_float_master_as_far_as_the_depth_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    // Finer than 24 bits, and within them: noise of 24 bits, 3 dB down and a third of a step off.
+    let master: Vec<f32> = floats(&noise(2 * 3_001)).iter().map(|sample| sample * 0.7 + 4.0e-8).collect();
+    for (number, format) in [Format::Wav, Format::Bwf, Format::Aiff, Format::Flac].into_iter().enumerate() {
+        for sample_rate_hz in SAMPLE_RATES_HZ {
+            for (depth, most) in
+                [(Depth::Int16, 0.5 / 32_768.0), (Depth::Int24, 0.5 / 8_388_608.0), (Depth::Float32, 0.0)]
+            {
+                if format == Format::Flac && depth == Depth::Float32 {
+                    continue;
+                }
+                let path = folder.path().join(format!("{number}.{}", format.extension()));
+                let off = null_of(&path, format, depth, sample_rate_hz, &master);
+                assert!(off <= most, "{format:?} {depth:?} at {sample_rate_hz} Hz: {off:e} off");
+                assert!(depth == Depth::Float32 || off > most / 2.0, "a master on the grid shows nothing: {off:e}");
+                let show = ["-v", "error", "-show_entries", "stream=sample_rate,channels", "-of", "csv=p=0"];
+                let shown = run("ffprobe", &[&show[..], &[path.to_str().unwrap()]].concat());
+                assert_eq!(String::from_utf8(shown).unwrap().trim(), format!("{sample_rate_hz},2"));
+            }
+        }
+    }
 }
 
 #[test]
 fn the_same_samples_give_the_same_bytes_however_they_are_cut() {
     let folder = tempfile::tempdir().unwrap();
     let samples = noise(2 * 10_000);
-    for (format, name) in [(Format::Wav, "a.wav"), (Format::Flac, "a.flac")] {
+    for (format, name) in FORMATS {
         let path = folder.path().join(name);
         let bytes = [2, 2 * 777, 2 * 4_096, 2 * 10_000].map(|piece| {
             write(&path, &spec(format, Depth::Int24, 2, 48_000, samples.len()), &samples, piece);
@@ -108,10 +158,12 @@ fn what_a_container_cannot_hold_is_refused_with_its_limit() {
     let path = folder.path().join("a");
     let refused = |spec: &FileSpec| FileWriter::create(&path, spec).err().unwrap();
     // 4 GiB of 24-bit stereo at 48 kHz are 4 h 8 min.
-    let long = FileSpec { frames: 48_000 * 3_600 * 5, ..spec(Format::Wav, Depth::Int24, 2, 48_000, 0) };
+    let long = FileSpec { frames: 48_000 * 3_600 * 5, ..spec(Format::Aiff, Depth::Int24, 2, 48_000, 0) };
     assert_eq!(refused(&long).kind(), std::io::ErrorKind::InvalidInput);
-    assert!(refused(&long).to_string().contains("holds at most 4294967167 (4 GiB)"), "{}", refused(&long));
-    assert!(FileWriter::create(&path, &FileSpec { format: Format::Flac, ..long }).is_ok());
+    assert!(refused(&long).to_string().contains("holds at most 4294967295 (4 GiB)"), "{}", refused(&long));
+    for format in [Format::Wav, Format::Bwf, Format::Flac] {
+        assert!(FileWriter::create(&path, &FileSpec { format, ..long.clone() }).is_ok());
+    }
     for wrong in [
         spec(Format::Flac, Depth::Float32, 2, 48_000, 0),
         FileSpec { frames: 1 << 36, ..spec(Format::Flac, Depth::Int16, 2, 48_000, 0) },
@@ -124,7 +176,7 @@ fn what_a_container_cannot_hold_is_refused_with_its_limit() {
 #[test]
 fn a_file_of_another_length_or_kind_than_announced_fails() {
     let folder = tempfile::tempdir().unwrap();
-    for (format, name) in [(Format::Wav, "a.wav"), (Format::Flac, "a.flac")] {
+    for (format, name) in FORMATS {
         let path = folder.path().join(name);
         let mut writer = FileWriter::create(&path, &spec(format, Depth::Int16, 2, 48_000, 20)).unwrap();
         assert!(writer.write(Samples::Float(&[0.0; 4])).is_err());

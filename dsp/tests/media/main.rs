@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod asset;
+mod broadcast;
+mod containers;
 mod decode;
 mod encode;
 mod gapless;

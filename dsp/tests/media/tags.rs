@@ -1,16 +1,16 @@
 //! Tags, read back by programs that have nothing of ours.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mixdown_dsp::loudness::Measurement;
 use mixdown_dsp::media::{FileSpec, FileWriter, Picture, Samples};
 use mixdown_dsp::session::document::{Depth, Format, Metadata, PictureFormat};
 
-use crate::tools::{ffmpeg, run, spec, tones};
+use crate::tools::{ffmpeg, make_file, run, spec, tones};
 
 /// Every field, with letters beyond ASCII.
-fn metadata() -> Metadata {
+pub fn metadata() -> Metadata {
     let text = |text: &str| Some(text.to_owned());
     Metadata {
         title: text("Überfahrt"),
@@ -33,14 +33,14 @@ fn metadata() -> Metadata {
 }
 
 /// A picture that ffmpeg drew.
-fn cover(folder: &Path, name: &str) -> Arc<Picture> {
+pub fn cover(folder: &Path, name: &str) -> Arc<Picture> {
     let path = folder.join(name);
     ffmpeg(&["-f", "lavfi", "-i", "testsrc=s=120x90", "-frames:v", "1", path.to_str().unwrap()]);
     Arc::new(Picture::read(&path).unwrap())
 }
 
 /// What a meter could have said of the file.
-fn measured() -> Measurement {
+pub fn measured() -> Measurement {
     Measurement {
         frames: 1,
         sample_rate_hz: 48_000,
@@ -56,7 +56,7 @@ fn measured() -> Measurement {
 }
 
 /// Writes a file with all tags that was measured to be so.
-fn write(path: &Path, spec: &FileSpec, samples: &[i32], measured: Option<&Measurement>) {
+pub fn write(path: &Path, spec: &FileSpec, samples: &[i32], measured: Option<&Measurement>) {
     let mut writer = FileWriter::create(path, spec).unwrap();
     samples.chunks(10_000).for_each(|piece| writer.write(Samples::Int(piece)).unwrap());
     writer.finish(measured).unwrap();
@@ -168,4 +168,101 @@ fn seek_points_of_a_flac_stand_every_ten_seconds_and_lead_to_their_frames() {
     let rest = run("flac", &[&skip[..], &[path.to_str().unwrap()]].concat());
     let wanted: Vec<u8> = samples[2 * 900_001..].iter().flat_map(|sample| (*sample as i16).to_le_bytes()).collect();
     assert!(rest == wanted);
+}
+
+/// The tags that ffprobe finds, `key=value` a line.
+pub fn ffprobe_tags(path: &Path) -> String {
+    let show = ["-v", "error", "-show_entries", "format_tags", "-of", "default=nk=0:nw=1", path.to_str().unwrap()];
+    String::from_utf8(run("ffprobe", &show)).unwrap()
+}
+
+/// A file in which ffmpeg finds the ID3 tag that a file of ours carries in a chunk: ffmpeg looks into that of AIFF itself, but
+/// not into that of WAVE, and so gets it where it expects one, before an MP3.
+fn with_id3_in_sight(path: &Path) -> PathBuf {
+    let bytes = std::fs::read(path).unwrap();
+    if !bytes.starts_with(b"RIFF") {
+        return path.to_owned();
+    }
+    let chunks = crate::broadcast::chunks(&bytes);
+    let tag = &chunks.iter().find(|(name, ..)| name == "id3 ").unwrap().2;
+    let (bare, tagged) = (path.with_extension("bare.mp3"), path.with_extension("mp3"));
+    make_file(&bare, &tones(4_800, 48_000), 2, 48_000, &["-id3v2_version", "0", "-write_xing", "0"]);
+    std::fs::write(&tagged, [&tag[..], &std::fs::read(bare).unwrap()].concat()).unwrap();
+    tagged
+}
+
+#[test]
+fn wave_broadcast_wave_and_aiff_carry_every_tag_and_the_cover() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = tones(3_001, 48_000);
+    let cover = cover(folder.path(), "cover.jpg");
+    for (format, name) in [(Format::Wav, "a.wav"), (Format::Bwf, "b.wav"), (Format::Aiff, "c.aiff")] {
+        let path = folder.path().join(name);
+        let spec = FileSpec {
+            metadata: metadata(),
+            cover: Some(Arc::clone(&cover)),
+            replay_gain: true,
+            broadcast: (format == Format::Bwf).then(crate::broadcast::spec),
+            ..spec(format, Depth::Int24, 2, 48_000, samples.len())
+        };
+        write(&path, &spec, &samples, Some(&measured()));
+        let seen = with_id3_in_sight(&path);
+        let tags = ffprobe_tags(&seen);
+        for tag in [
+            "title=Überfahrt",
+            "artist=The Band",
+            "album=Album = One",
+            "album_artist=Various Artists",
+            "track=7/12",
+            "disc=1/2",
+            "date=2026",
+            "genre=Fado",
+            "publisher=Étoile",
+            "copyright=2026 Étoile",
+            "comment=第二版",
+            "TSRC=USS1Z9900001",
+            "BARCODE=036000291452",
+            "REPLAYGAIN_TRACK_GAIN=-7.89 dB",
+            "REPLAYGAIN_TRACK_PEAK=0.891251",
+            "encoder=Mixdown",
+        ] {
+            assert!(tags.lines().any(|line| line == format!("TAG:{tag}")), "{name}: `{tag}` is missing in:\n{tags}");
+        }
+        let picture = ["-i", seen.to_str().unwrap(), "-map", "0:v", "-c", "copy", "-f", "image2pipe", "-"];
+        assert!(ffmpeg(&picture) == cover.bytes, "{name}: another picture");
+        let decoded = ffmpeg(&["-i", path.to_str().unwrap(), "-map", "0:a", "-f", "s32le", "-"]);
+        assert!(samples.iter().flat_map(|sample| (sample << 8).to_le_bytes()).eq(decoded), "{name}");
+    }
+}
+
+#[test]
+fn readers_that_know_no_id3_find_the_older_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = tones(1_001, 48_000);
+    let path = folder.path().join("a.wav");
+    let spec = FileSpec { metadata: metadata(), ..spec(Format::Wav, Depth::Int16, 2, 48_000, samples.len()) };
+    let samples: Vec<i32> = samples.iter().map(|sample| sample >> 8).collect();
+    write(&path, &spec, &samples, None);
+    let tags = ffprobe_tags(&path);
+    for tag in [
+        "title=Überfahrt",
+        "artist=The Band",
+        "album=Album = One",
+        "track=7",
+        "date=2026",
+        "genre=Fado",
+        "copyright=2026 Étoile",
+        "comment=第二版",
+        "encoder=Mixdown",
+    ] {
+        assert!(tags.lines().any(|line| line == format!("TAG:{tag}")), "`{tag}` is missing in:\n{tags}");
+    }
+    let path = folder.path().join("a.aiff");
+    write(&path, &FileSpec { format: Format::Aiff, ..spec }, &samples, None);
+    let bytes = std::fs::read(&path).unwrap();
+    for (name, text) in [("NAME", "Überfahrt"), ("AUTH", "The Band"), ("(c) ", "2026 Étoile"), ("ANNO", "第二版")]
+    {
+        let chunk = [name.as_bytes(), &(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
+        assert!(bytes.windows(chunk.len()).any(|window| window == chunk), "{name}");
+    }
 }

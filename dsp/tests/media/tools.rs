@@ -130,7 +130,17 @@ pub fn message<T>(result: Result<T, MediaError>) -> String {
 pub fn spec(format: Format, depth: Depth, channels: usize, sample_rate_hz: u32, samples: usize) -> FileSpec {
     let frames = (samples / channels) as u64;
     let metadata = Metadata::default();
-    FileSpec { format, depth, sample_rate_hz, channels, frames, metadata, cover: None, replay_gain: false }
+    FileSpec {
+        format,
+        depth,
+        sample_rate_hz,
+        channels,
+        frames,
+        metadata,
+        cover: None,
+        replay_gain: false,
+        broadcast: None,
+    }
 }
 
 /// Writes a file, some samples at a time; nothing is said of its loudness.

@@ -4,12 +4,18 @@
 //! from [`FileSpec::tags_reserved`] while nothing is measured, to keep their place, and from `finish` when all is; see
 //! [`crate::media::tags`].
 
+mod aiff;
+mod bext;
 mod bits;
 mod flac;
 mod frame;
+mod ixml;
+mod pcm_bytes;
 mod predict;
 mod rice;
 mod wav;
+
+pub use bext::{BroadcastSpec, coding_history};
 
 use std::io;
 use std::path::Path;
@@ -39,6 +45,8 @@ pub struct FileSpec {
     pub cover: Option<Arc<Picture>>,
     /// Whether the tags tell at what gain to play the file (ReplayGain 2.0).
     pub replay_gain: bool,
+    /// What a broadcast wave file says beside; `None` for all others.
+    pub broadcast: Option<BroadcastSpec>,
 }
 
 impl FileSpec {
@@ -76,9 +84,15 @@ fn invalid(message: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message.into())
 }
 
+/// What channels are called where they have names.
+fn channel_names(channels: usize) -> &'static [&'static str] {
+    if channels == 1 { &["M"] } else { &["L", "R"] }
+}
+
 /// Who writes the container.
 enum Writer {
-    Wav(wav::WavWriter),
+    Wav(Box<wav::WavWriter>),
+    Aiff(Box<aiff::AiffWriter>),
     Flac(Box<flac::FlacWriter>),
 }
 
@@ -100,7 +114,8 @@ impl FileWriter {
             return Err(invalid(format!("a file of {} channels: expected 1 or 2", spec.channels)));
         }
         let writer = match spec.format {
-            Format::Wav => Writer::Wav(wav::WavWriter::create(path, spec)?),
+            Format::Wav | Format::Bwf => Writer::Wav(Box::new(wav::WavWriter::create(path, spec)?)),
+            Format::Aiff => Writer::Aiff(Box::new(aiff::AiffWriter::create(path, spec)?)),
             Format::Flac => Writer::Flac(Box::new(flac::FlacWriter::create(path, spec)?)),
         };
         let samples_left = spec.frames.saturating_mul(spec.channels as u64);
@@ -122,16 +137,15 @@ impl FileWriter {
                 if let Some(over) = samples.iter().find(|sample| !(-full_scale..full_scale).contains(*sample)) {
                     return Err(invalid(format!("the sample {over} lies outside -{full_scale} to {}", full_scale - 1)));
                 }
-                match &mut self.writer {
-                    Writer::Wav(wav) => wav.write_ints(samples),
-                    Writer::Flac(flac) => flac.write(samples),
-                }
             }
-            (Samples::Float(samples), Depth::Float32) => match &mut self.writer {
-                Writer::Wav(wav) => wav.write_floats(samples),
-                Writer::Flac(_) => Err(invalid("float samples for a FLAC file")),
-            },
-            (_, depth) => Err(invalid(format!("samples of the wrong kind for a file of depth {depth:?}"))),
+            (Samples::Float(_), Depth::Float32) => {}
+            _ => return Err(invalid(format!("samples of the wrong kind for a file of depth {depth:?}"))),
+        }
+        match (&mut self.writer, samples) {
+            (Writer::Wav(wav), samples) => wav.write(samples),
+            (Writer::Aiff(aiff), samples) => aiff.write(samples),
+            (Writer::Flac(flac), Samples::Int(samples)) => flac.write(samples),
+            (Writer::Flac(_), Samples::Float(_)) => Err(invalid("float samples for a FLAC file")),
         }
     }
 
@@ -146,7 +160,8 @@ impl FileWriter {
             return Err(invalid(format!("{missing} frames fewer written than were announced")));
         }
         match self.writer {
-            Writer::Wav(wav) => wav.finish(),
+            Writer::Wav(wav) => wav.finish(measured),
+            Writer::Aiff(aiff) => aiff.finish(&self.spec.tags(measured)),
             Writer::Flac(flac) => flac.finish(&self.spec.tags(measured)),
         }
     }

@@ -1,7 +1,8 @@
 //! What is written into a file beside its sound.
 //!
 //! [`Tags::of`] turns a session's metadata and the measured figures into one ordered list of fields; each container then
-//! takes from it the fields that it has names for: [`vorbis`] (FLAC, Ogg), [`id3`] (MP3, AIFF, WAVE). `docs/files.md` lists
+//! takes from it the fields that it has names for: [`vorbis`] (FLAC, Ogg), [`id3`] (MP3, AIFF, WAVE), [`plain`]
+//! (what WAVE and AIFF had before ID3). `docs/files.md` lists
 //! all names with their sources.
 //!
 //! The gain is known only when the last sample is measured, so a writer asks twice. Where tags stand before the sound, it
@@ -12,8 +13,8 @@
 //! Written here and not by a library: those there are (lofty, id3) change whole files in place, reading them into memory,
 //! know no RF64, and choose padding and order themselves, which are part of the bytes that we promise.
 
-#[allow(dead_code, reason = "for the writers of MP3, AIFF and WAVE")]
 pub(in crate::media) mod id3;
+pub(in crate::media) mod plain;
 mod replay_gain;
 pub(in crate::media) mod vorbis;
 
@@ -108,7 +109,6 @@ impl Tags {
     }
 
     /// A number with its total, `3/12`, as ID3 and RIFF write it; the number alone where there is no total.
-    #[allow(dead_code, reason = "for the writers of MP3, AIFF and WAVE")]
     pub(in crate::media) fn of_total(&self, number: Field, total: Field) -> Option<String> {
         let number = self.get(number)?;
         Some(self.get(total).map_or_else(|| number.to_owned(), |total| format!("{number}/{total}")))

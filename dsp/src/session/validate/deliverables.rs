@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use super::clips::fade;
 use super::mixes::find;
 use super::{Context, Report};
+use crate::kernels::resampler::Resampler;
 use crate::session::document::{self, Depth, Format, SAMPLE_RATES_HZ};
 use crate::session::valid::{Content, Deliverable, Mix};
 
 const MAX_NAME_CHARS: usize = 200;
 /// With the extension, a name stays below the 255 bytes that common file systems allow.
 const MAX_NAME_BYTES: usize = 240;
+/// 32 bits count the bytes of an AIFF file; what is left is more than tags and cover can take.
+const MAX_AIFF_DATA_BYTES: u64 = (1 << 32) - (32 << 20);
 
 /// The files asked for of a session of `length_frames`.
 pub(super) fn deliverables(
@@ -37,7 +40,7 @@ pub(super) fn deliverables(
         } else {
             names.insert(file_name.to_lowercase(), index);
         }
-        check_format(&pointer, document, report);
+        check_format(&pointer, document, length_frames, context, report);
         let mut fade = |name: &str, asked: &Option<document::Fade>| {
             fade(&format!("{pointer}/{name}"), asked.as_ref(), ("file", length_frames), context, report)
         };
@@ -82,10 +85,30 @@ fn check_name(pointer: &str, name: &str, report: &mut Report) {
     report.push(pointer, "bad_file_name", message, expected);
 }
 
-fn check_format(pointer: &str, deliverable: &document::Deliverable, report: &mut Report) {
+fn check_format(
+    pointer: &str,
+    deliverable: &document::Deliverable,
+    length_frames: u64,
+    context: &Context<'_>,
+    report: &mut Report,
+) {
     if deliverable.format == Format::Flac && deliverable.depth == Depth::Float32 {
         let message = "FLAC holds whole numbers, no floating point";
         report.push(format!("{pointer}/depth"), "unsupported", message, "\"16\" or \"24\", or `format = \"wav\"`");
+    }
+    if deliverable.format == Format::Aiff && deliverable.mix.is_some() {
+        let session_rate_hz = context.base.sample_rate_hz;
+        let rate_hz = deliverable.sample_rate_hz.unwrap_or(session_rate_hz);
+        let sample_bytes = match deliverable.depth {
+            Depth::Int16 => 2,
+            Depth::Int24 => 3,
+            Depth::Float32 => 4,
+        };
+        let bytes = Resampler::output_frames(session_rate_hz, rate_hz, length_frames) * 2 * sample_bytes;
+        if bytes > MAX_AIFF_DATA_BYTES {
+            let message = format!("the audio takes {bytes} bytes: AIFF ends at 4 GiB");
+            report.push(format!("{pointer}/format"), "out_of_range", message, "\"wav\", \"bwf\" or \"flac\"");
+        }
     }
     if let Some(rate) = deliverable.sample_rate_hz.filter(|rate| !SAMPLE_RATES_HZ.contains(rate)) {
         let rates = SAMPLE_RATES_HZ.map(|rate| rate.to_string()).join(", ");

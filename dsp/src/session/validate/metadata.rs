@@ -21,18 +21,23 @@ pub(super) fn metadata(context: &Context<'_>, report: &mut Report) -> Option<Cov
         ("comment", &metadata.comment),
     ];
     for (field, text) in texts {
-        let Some(text) = text else { continue };
-        let chars = text.chars().count();
-        if chars > MAX_TEXT_CHARS || text.trim().is_empty() || text.chars().any(char::is_control) {
-            let message = format!("{field} has {chars} characters, or none that can be read, or control characters");
-            let expected = format!("1 to {MAX_TEXT_CHARS} characters, none of them a control character");
-            report.push(format!("/metadata/{field}"), "malformed", message, expected);
-        }
+        check_text(&format!("/metadata/{field}"), field, text, report);
     }
     check_total("track", metadata.track_number, metadata.track_total, report);
     check_total("disc", metadata.disc_number, metadata.disc_total, report);
     check_codes(metadata, report);
     cover(context, report)
+}
+
+/// Checks a text that people read.
+pub(super) fn check_text(pointer: &str, field: &str, text: &Option<String>, report: &mut Report) {
+    let Some(text) = text else { return };
+    let chars = text.chars().count();
+    if chars > MAX_TEXT_CHARS || text.trim().is_empty() || text.chars().any(char::is_control) {
+        let message = format!("{field} has {chars} characters, or none that can be read, or control characters");
+        let expected = format!("1 to {MAX_TEXT_CHARS} characters, none of them a control character");
+        report.push(pointer, "malformed", message, expected);
+    }
 }
 
 /// A number within its total; a total has no place of its own in most containers.

@@ -1,6 +1,7 @@
 //! What a document means: every rule beyond structure. One file per noun; all faults are found in one run.
 
 mod automation;
+mod broadcast;
 mod chain;
 mod clips;
 mod cycle;
@@ -84,6 +85,8 @@ pub(super) fn validate(document: Document, unresolved: &BTreeSet<String>) -> Res
         pan_law_db: document.pan_law_db,
         seed: document.seed,
         metadata: document.metadata.clone(),
+        broadcast: document.broadcast.clone().unwrap_or_default(),
+        time_reference_frames: parts.time_reference_frames,
         assets: parts.assets,
         cover: parts.cover,
         tracks: parts.tracks,
@@ -100,6 +103,7 @@ pub(super) fn validate(document: Document, unresolved: &BTreeSet<String>) -> Res
 /// A session's parts; meaningful only if nothing was reported.
 struct Parts {
     length_frames: u64,
+    time_reference_frames: u64,
     assets: Vec<Asset>,
     cover: Option<Cover>,
     tracks: Vec<Track>,
@@ -155,10 +159,12 @@ fn parts(document: &Document, unresolved: &BTreeSet<String>, report: &mut Report
     let loudness = mixes::loudness(&mixes, &context, report);
     let deliverables = deliverables::deliverables(&mixes, length_frames, &context, report);
     let cover = metadata::metadata(&context, report);
+    let time_reference_frames = broadcast::time_reference_frames(&context, report);
     let facts =
         |name: &&str| document.assets.get(*name).map(|facts| Asset { name: (*name).to_owned(), facts: facts.clone() });
     Parts {
         length_frames,
+        time_reference_frames,
         assets: assets.iter().filter_map(facts).collect(),
         cover,
         tracks,
