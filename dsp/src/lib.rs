@@ -8,7 +8,7 @@
 //! plan     finish        cuts, keys, tasks · the finish of a mix
 //! graph                  compile, latency, render
 //! session                document, validate, digest
-//! nodes    loudness   media
+//! nodes    loudness   quality   media
 //! kernels                slices in, slices out
 //! node · control · automation · buffer · units · math · simd · digest
 //! ```
@@ -28,6 +28,7 @@ pub mod node;
 pub mod nodes;
 pub mod plan;
 pub mod progress;
+pub mod quality;
 pub mod session;
 pub mod simd;
 pub mod units;

@@ -11,10 +11,8 @@ use crate::graph::fade::ClipGain;
 use crate::kernels::limiter::LimiterKernel;
 use crate::kernels::resampler::Resampler;
 use crate::media::pcm::PcmReader;
+use crate::quality::WINDOW_FRAMES;
 use crate::units::frames_from_ms;
-
-/// Frames over which a lowered ceiling holds.
-pub(super) const WINDOW_FRAMES: usize = 256;
 
 /// The limiter's ceiling over time: one linear value, lowered in windows where a reader saw an over.
 #[derive(Debug, Clone)]

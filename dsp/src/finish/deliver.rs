@@ -14,6 +14,7 @@ use crate::execute::ExecuteError;
 use crate::kernels::resampler::Resampler;
 use crate::media::{BroadcastSpec, FileSpec, FileWriter, MediaError, Picture, coding_history};
 use crate::progress::Monitor;
+use crate::quality::{FileFacts, Verdict};
 use crate::session::ValidSession;
 use crate::session::document::{Depth, Dither, Format};
 use crate::session::valid::{Content, Deliverable, DeliverableIndex};
@@ -231,6 +232,7 @@ impl Finish<'_> {
             Content::Mix(mix) => &self.session.mixes[mix].name,
             Content::Print(track) => &self.session.tracks[track].name,
         };
+        let facts = FileFacts { lossy: false, bits: Some(bits(self.asked.depth).unwrap_or(32)) };
         Report {
             file: self.asked.file_name.clone(),
             content: content.clone(),
@@ -238,9 +240,11 @@ impl Finish<'_> {
             depth: self.asked.depth,
             sample_rate_hz: self.asked.sample_rate_hz,
             dither: if self.asked.depth == Depth::Float32 { Dither::None } else { self.asked.dither },
+            verdicts: Verdict::all(&facts, &pass.measurement, &pass.quality),
             measurement: pass.measurement,
             loudness,
             edges: self.edges_report(),
+            quality: Some(pass.quality),
         }
     }
 

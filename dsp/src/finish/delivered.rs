@@ -1,18 +1,18 @@
 //! The samples as they are delivered, and everything that is measured on them.
 
-use super::chain::WINDOW_FRAMES;
 use crate::buffer::Buffer;
 use crate::kernels::dither::Quantizer;
 use crate::kernels::true_peak::TruePeakReader;
-use crate::loudness::{Measurement, Meter};
+use crate::loudness::Measurement;
 use crate::media::Samples;
+use crate::quality::{Analysis, Analyzer, Quality, Source};
 use crate::session::document::{Depth, Dither};
 use crate::session::valid::Deliverable;
-use crate::units::db_from_gain;
 
 /// What one pass over the source gave.
 pub(super) struct Pass {
     pub measurement: Measurement,
+    pub quality: Quality,
     /// Linear true peak per window of the output, as delivered, by the most pessimistic reader: exact where it lies
     /// above the limit, and the greatest of all of them is exact too.
     pub window_peaks: Vec<f64>,
@@ -28,12 +28,7 @@ pub(super) struct Delivered {
     quantizer: Option<(Quantizer, f32)>,
     integers: Vec<i32>,
     floats: Vec<f32>,
-    meter: Meter,
-    peaks: Vec<TruePeakReader>,
-    /// The true peak, linear, above which windows must be told apart.
-    limit: f64,
-    window_peaks: Vec<f64>,
-    window_filled: usize,
+    analyzer: Analyzer,
     clipped: u64,
 }
 
@@ -53,15 +48,13 @@ impl Delivered {
             let scale = (1u32 << (bits - 1)) as f32;
             (Quantizer::new(bits, dither == Dither::Tpdf, seed), 1.0 / scale)
         });
+        let nominal_bits = Some(bits(depth).unwrap_or(32));
+        let source = Source { sample_rate_hz, channels, speakers: 0, nominal_bits };
         Self {
             quantizer,
             integers: Vec::new(),
             floats: Vec::new(),
-            meter: Meter::loudness_only(sample_rate_hz, channels),
-            peaks: (0..channels).map(|_| TruePeakReader::strict()).collect(),
-            limit,
-            window_peaks: Vec::new(),
-            window_filled: 0,
+            analyzer: Analyzer::with_limit(source, TruePeakReader::strict, limit),
             clipped: 0,
         }
     }
@@ -81,8 +74,7 @@ impl Delivered {
             }
             None => interleave(block, &mut self.floats),
         }
-        self.meter.push(block);
-        self.read_peaks(block);
+        self.analyzer.push(block);
     }
 
     /// The last block, interleaved, as the file gets it.
@@ -93,33 +85,9 @@ impl Delivered {
         }
     }
 
-    pub(super) fn finish(mut self, lowest_gain: f64) -> Pass {
-        self.end_window(TruePeakReader::finish);
-        let mut measurement = self.meter.finish();
-        let highest = self.window_peaks.iter().copied().fold(0.0, f64::max);
-        measurement.true_peak_dbtp = (highest > 0.0).then(|| db_from_gain(highest));
-        Pass { measurement, window_peaks: self.window_peaks, lowest_gain, clipped: self.clipped }
-    }
-
-    fn read_peaks(&mut self, block: &Buffer) {
-        let mut from = 0;
-        while from < block.frames() {
-            let to = block.frames().min(from + WINDOW_FRAMES - self.window_filled);
-            for (peak, channel) in self.peaks.iter_mut().zip(block.iter()) {
-                peak.push(&channel[from..to]);
-            }
-            self.window_filled += to - from;
-            if self.window_filled == WINDOW_FRAMES {
-                let limit = self.limit;
-                self.end_window(|peak| peak.take_peak(limit));
-            }
-            from = to;
-        }
-    }
-
-    fn end_window(&mut self, read: impl FnMut(&mut TruePeakReader) -> f64) {
-        self.window_peaks.push(self.peaks.iter_mut().map(read).fold(0.0, f64::max));
-        self.window_filled = 0;
+    pub(super) fn finish(self, lowest_gain: f64) -> Pass {
+        let Analysis { measurement, quality, window_peaks } = self.analyzer.finish();
+        Pass { measurement, quality, window_peaks, lowest_gain, clipped: self.clipped }
     }
 }
 

@@ -1,13 +1,16 @@
 //! What is known of a delivered file.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::solve::{LimitedBy, Solution};
 use crate::loudness::Measurement;
+use crate::quality::{Quality, Verdict};
 use crate::session::document::{Depth, Dither, Format};
 
 /// The report of one file: what was asked, what was done, what came out. Crosses the wire as JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "Mixdown report of a delivered file")]
 pub struct Report {
     /// File name with extension.
     pub file: String,
@@ -28,10 +31,22 @@ pub struct Report {
     /// What was done at head and tail and to the direct current; `None` where nothing was asked.
     #[serde(default)]
     pub edges: Option<EdgesReport>,
+    /// What an engineer would look at before signing the file, samples as delivered. `None` in reports of older workers.
+    #[serde(default)]
+    pub quality: Option<Quality>,
+    /// How the file does by each delivery profile.
+    #[serde(default)]
+    pub verdicts: Vec<Verdict>,
+}
+
+/// The JSON Schema (draft 2020-12) of [`Report`].
+#[must_use]
+pub fn schema() -> String {
+    format!("{:#}\n", schemars::schema_for!(Report).as_value())
 }
 
 /// What was cut off, faded and taken out of a file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EdgesReport {
     /// Silence cut off the head, in ms.
     pub trimmed_head_ms: f64,
@@ -46,7 +61,7 @@ pub struct EdgesReport {
 }
 
 /// How a file came to its loudness.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoudnessReport {
     /// Integrated loudness asked for on the reference mix, in LUFS.
     pub target_lufs: f64,

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::chain::{Ceiling, Chain, ChainSpec};
@@ -23,7 +24,7 @@ const TOLERANCE_LU: f64 = 0.03;
 const MAX_STEPS: u32 = 6;
 
 /// What kept the loudness below its target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitedBy {
     /// The limiter would have had to do more than `max_limiting_db`.

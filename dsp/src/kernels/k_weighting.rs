@@ -42,6 +42,14 @@ impl KWeighting {
         let fs = f64::from(sample_rate_hz);
         Self { shelf: if sample_rate_hz == 48_000 { SHELF_48_KHZ } else { shelf(fs) }, high_pass: high_pass(fs) }
     }
+
+    /// The squared magnitude of both stages at a frequency, for the sample rate that the filter is made for.
+    #[must_use]
+    pub fn power(&self, frequency_hz: f64, sample_rate_hz: u32) -> f64 {
+        let s = place(frequency_hz, f64::from(sample_rate_hz));
+        let stage = |[b0, b1, b2, a1, a2]: [f64; 5]| squared([b0, b1, b2], s) / squared([1.0, a1, a2], s);
+        stage(self.shelf) * stage(self.high_pass)
+    }
 }
 
 /// sin²(ω/2) at a frequency: over it, the squared magnitude of a second-order polynomial in z⁻¹ is

@@ -24,7 +24,11 @@ pub struct TruePeakReader {
     /// What one bank reads in the middles of a group of intervals.
     middles: Vec<f32>,
     history: usize,
+    /// Samples read before those in the line.
+    read: u64,
     peak: f32,
+    /// The sample before the place of `peak`.
+    peak_frame: u64,
     /// The greatest of what [`TruePeakReader::take_peak`] has given.
     taken: f32,
 }
@@ -47,7 +51,16 @@ impl TruePeakReader {
     fn of(banks: &'static [fn() -> &'static Interpolator]) -> Self {
         let reach = banks.iter().map(|bank| bank().reach()).fold(0, usize::max);
         let history = 2 * reach;
-        Self { banks, line: vec![0.0; history + CHUNK], middles: vec![0.0; GROUP], history, peak: 0.0, taken: 0.0 }
+        Self {
+            banks,
+            line: vec![0.0; history + CHUNK],
+            middles: vec![0.0; GROUP],
+            history,
+            read: 0,
+            peak: 0.0,
+            peak_frame: 0,
+            taken: 0.0,
+        }
     }
 
     /// Reads on.
@@ -57,11 +70,17 @@ impl TruePeakReader {
             for (kept, &x) in self.line[self.history..end].iter_mut().zip(chunk) {
                 *kept = if x.is_finite() { x } else { 0.0 };
             }
-            self.peak = greatest(&self.line[self.history..end]).max(self.peak);
+            let sample_peak = greatest(&self.line[self.history..end]);
+            if sample_peak > self.peak {
+                self.peak = sample_peak;
+                let place = self.line[self.history..end].iter().position(|x| x.abs() == sample_peak);
+                self.peak_frame = self.read + place.unwrap_or(0) as u64;
+            }
             for bank in self.banks {
                 self.read(bank(), chunk.len());
             }
             self.line.copy_within(end - self.history..end, 0);
+            self.read += chunk.len() as u64;
         }
     }
 
@@ -71,13 +90,15 @@ impl TruePeakReader {
         // The first window ends with the first new sample.
         let mut start = self.history + 1 - width;
         let end = start + count;
+        // Where in the line the peak was found, if it was.
+        let mut found = None;
         while start < end {
             let intervals = GROUP.min(end - start);
             let samples = &self.line[start..start + intervals + width - 1];
             if greatest(samples) * bank.bound() > self.peak {
                 let middles = &mut self.middles[..intervals];
                 let has_middles = bank.middles(samples, middles);
-                for (window, middle) in samples.windows(width).zip(middles) {
+                for (interval, (window, middle)) in samples.windows(width).zip(middles).enumerate() {
                     let hopeful = if has_middles {
                         let ends = window[bank.reach() - 1].abs().max(window[bank.reach()].abs());
                         middle.abs().max(ends) > NEAR * self.peak
@@ -85,12 +106,29 @@ impl TruePeakReader {
                         greatest(window) * bank.bound() > self.peak
                     };
                     if hopeful {
-                        self.peak = self.peak.max(bank.peak(window));
+                        let peak = bank.peak(window);
+                        if peak > self.peak {
+                            (self.peak, found) = (peak, Some(start + interval + bank.reach() - 1));
+                        }
                     }
                 }
             }
             start += intervals;
         }
+        if let Some(place) = found {
+            self.peak_frame = (self.read + place as u64).saturating_sub(self.history as u64);
+        }
+    }
+
+    /// The sample, counted from the first, at or right before the greatest magnitude read since the last take.
+    #[must_use]
+    pub fn peak_frame(&self) -> u64 {
+        self.peak_frame
+    }
+
+    /// Forgets what was read so far; the next reading is exact again.
+    pub fn forget(&mut self) {
+        (self.peak, self.taken) = (0.0, 0.0);
     }
 
     /// The greatest magnitude read since the last take, and starts anew: to find where a limit is passed. Exact where it

@@ -117,6 +117,18 @@ impl Meter {
         self.hop_end = hop_start(self.hops + 1, self.sample_rate_hz);
     }
 
+    /// The K-weighted power of the 400 ms that ended with the last hop of 10 ms; `None` before there are so many.
+    #[must_use]
+    pub fn momentary_power(&self) -> Option<f64> {
+        self.windows.momentary()
+    }
+
+    /// The same of 3 s.
+    #[must_use]
+    pub fn short_term_power(&self) -> Option<f64> {
+        self.windows.short_term()
+    }
+
     /// The result.
     #[must_use]
     pub fn finish(mut self) -> Measurement {

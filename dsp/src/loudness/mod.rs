@@ -5,10 +5,12 @@ mod meter;
 mod weights;
 mod windows;
 
+pub use gating::lufs;
 pub use meter::Meter;
+pub use windows::hop_start;
 
 /// What a file measures. Levels of silence, and of windows longer than the file, are `None`.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Measurement {
     /// Length in frames.
     pub frames: u64,

@@ -50,18 +50,28 @@ impl Windows {
         self.ring[(self.hops % SHORT_TERM_HOPS as u64) as usize] = energy;
         self.hops += 1;
         let stored = self.hops.is_multiple_of(STORE_HOPS);
-        if let Some(power) = self.power(MOMENTARY_HOPS) {
+        if let Some(power) = self.momentary() {
             self.momentary_max = self.momentary_max.max(power);
             if stored {
                 self.gating_blocks.push(power);
             }
         }
-        if let Some(power) = self.power(SHORT_TERM_HOPS) {
+        if let Some(power) = self.short_term() {
             self.short_term_max = self.short_term_max.max(power);
             if stored {
                 self.short_term.push(power);
             }
         }
+    }
+
+    /// The power of the last 400 ms, `None` while there are fewer.
+    pub fn momentary(&self) -> Option<f64> {
+        self.power(MOMENTARY_HOPS)
+    }
+
+    /// The power of the last 3 s, `None` while there are fewer.
+    pub fn short_term(&self) -> Option<f64> {
+        self.power(SHORT_TERM_HOPS)
     }
 
     /// The mean square of the last `count` hops, `None` while there are fewer.

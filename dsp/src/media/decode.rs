@@ -239,6 +239,24 @@ impl Decoder {
         self.source.speakers()
     }
 
+    /// Bits of a sample by the format, 32 for floating point; `None` for lossy codecs.
+    #[must_use]
+    pub fn bits(&self) -> Option<u32> {
+        match &self.source {
+            Source::Wav(wav) => Some(wav.bits()),
+            Source::Stream(stream) => stream.bits(),
+        }
+    }
+
+    /// The name of the format, `wav` or `flac` say.
+    #[must_use]
+    pub fn format(&self) -> &'static str {
+        match &self.source {
+            Source::Wav(_) => "wav",
+            Source::Stream(stream) => stream.format(),
+        }
+    }
+
     /// Decodes the next frames into `out`, as many as `out` has (`out.channel_count()` is the file's); fewer only at the
     /// end. Sets `out`'s frames to what was decoded and returns it; 0 at the end.
     ///

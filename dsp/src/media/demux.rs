@@ -97,6 +97,9 @@ pub(super) struct StreamReader {
     codec: AudioCodecId,
     track_id: u32,
     probe: Probe,
+    /// Bits of a sample, where the format says.
+    bits: Option<u32>,
+    container: Container,
     /// Where the channels belong, by the bits of WAVE's channel mask; 0 says nothing.
     speakers: u32,
     /// Decoded frames before the programme begins.
@@ -182,6 +185,8 @@ impl StreamReader {
             codec,
             track_id,
             probe: Probe { frames, sample_rate_hz, channels, lossy },
+            bits: parameters.bits_per_sample.filter(|_| !lossy),
+            container,
             speakers,
             delay_frames,
             skip_frames: delay_frames,
@@ -200,6 +205,26 @@ impl StreamReader {
     }
 
     /// Whether [`Self::seek`] may be used.
+    /// Bits of a sample; `None` for lossy codecs.
+    pub(super) fn bits(&self) -> Option<u32> {
+        self.bits
+    }
+
+    /// The name of the format: of the codec where the container may hold several.
+    pub(super) fn format(&self) -> &'static str {
+        match (self.container, self.codec) {
+            (Container::Aiff, _) => "aiff",
+            (Container::Caf, _) => "caf",
+            (_, CODEC_ID_FLAC) => "flac",
+            (_, CODEC_ID_OPUS) => "opus",
+            (_, CODEC_ID_VORBIS) => "vorbis",
+            (_, CODEC_ID_AAC) => "aac",
+            (_, CODEC_ID_MP3) => "mp3",
+            (Container::Mp4, _) => "alac",
+            _ => "audio",
+        }
+    }
+
     pub(super) fn is_seekable(&self) -> bool {
         self.seekable
     }

@@ -53,6 +53,11 @@ impl Encoding {
         }
     }
 
+    /// Bits of a sample; 32 for floating point.
+    fn bits(self) -> u32 {
+        8 * self.bytes().min(4) as u32
+    }
+
     /// Converts every `stride` bytes of `bytes` to a sample, full scale = 1.
     fn convert(self, bytes: &[u8], stride: usize, out: &mut [f32]) {
         let slots = out.iter_mut().zip(bytes.chunks(stride));
@@ -253,6 +258,11 @@ impl WavReader {
     /// The channel mask of the header; 0 says nothing.
     pub(super) fn speakers(&self) -> u32 {
         self.layout.speakers
+    }
+
+    /// Bits of a sample; 32 for floating point.
+    pub(super) fn bits(&self) -> u32 {
+        self.layout.encoding.bits()
     }
 
     /// Goes to a frame, at most the last one's end.

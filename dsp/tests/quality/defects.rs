@@ -1,0 +1,246 @@
+//! Defects are planted one by one into clean music: each is found, and nothing else is.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use mixdown_dsp::buffer::Buffer;
+use mixdown_dsp::media::Decoder;
+use mixdown_dsp::quality::{DefectKind, Quality};
+
+use super::signals::Noise;
+use super::{analyse, analyse_bits};
+
+const RATE: u32 = 48_000;
+const BITS: f32 = 8_388_608.0;
+
+type Music = [Vec<f32>; 2];
+
+/// A file of the example, both channels; its own rate does not matter here.
+fn stem(name: &str) -> Music {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/harbour_lights/audio").join(name);
+    let mut decoder = Decoder::open(&path).unwrap();
+    let mut block = Buffer::new(decoder.probe().channels as usize, decoder.probe().frames as usize);
+    decoder.read(&mut block).unwrap();
+    [block.channel(0).to_vec(), block.channel(block.channel_count() - 1).to_vec()]
+}
+
+/// Drums, bass, guitars, strings and voices of the example, each at its place, as 24-bit integers that peak at −1 dBFS.
+fn music() -> &'static Music {
+    static MUSIC: OnceLock<Music> = OnceLock::new();
+    MUSIC.get_or_init(|| {
+        let places = [
+            ("kick.flac", 1.0, 1.0),
+            ("snare.flac", 0.9, 1.0),
+            ("hats.flac", 0.4, 1.0),
+            ("cymbals.flac", 0.8, 0.6),
+            ("bass.flac", 1.0, 1.0),
+            ("guitar.flac", 1.0, 0.3),
+            ("keys.flac", 0.3, 0.8),
+            ("strings.flac", 0.7, 0.7),
+            ("lead_vox.flac", 1.0, 1.0),
+        ];
+        let mut sum: Music = [Vec::new(), Vec::new()];
+        for (name, left, right) in places {
+            for ((sum, channel), gain) in sum.iter_mut().zip(&stem(name)).zip([left, right]) {
+                sum.resize(sum.len().max(channel.len()), 0.0);
+                sum.iter_mut().zip(channel).for_each(|(sum, x)| *sum += gain * x);
+            }
+        }
+        let peak = sum.iter().flatten().fold(0.0_f32, |peak, x| peak.max(x.abs()));
+        sum.iter_mut().flatten().for_each(|x| *x = (*x / peak * 0.891 * BITS).round() / BITS);
+        sum
+    })
+}
+
+/// The music with something done to it.
+fn planted(change: impl FnOnce(&mut Music)) -> Quality {
+    let mut music = music().clone();
+    change(&mut music);
+    let [left, right] = &music;
+    analyse_bits(RATE, &[left, right], 24).quality
+}
+
+fn kinds(quality: &Quality) -> Vec<DefectKind> {
+    quality.defects.iter().map(|defect| defect.kind).collect()
+}
+
+#[track_caller]
+fn assert_found(quality: &Quality, kind: DefectKind) {
+    assert_eq!(kinds(quality), [kind], "{:?}", quality.defects);
+}
+
+/// Frames all over the music, none near another.
+fn places(count: usize) -> Vec<usize> {
+    let frames = music()[0].len();
+    (1..=count).map(|index| index * frames / (count + 1) + 37 * index).collect()
+}
+
+#[test]
+fn clean_music_shows_nothing() {
+    assert_eq!(kinds(&planted(|_| {})), []);
+}
+
+#[test]
+fn drums_bass_and_voices_alone_show_no_click_and_no_hole() {
+    for name in ["kick", "snare", "hats", "cymbals", "bass", "guitar", "keys", "lead_vox", "arp"] {
+        let [left, right] = stem(&format!("{name}.flac"));
+        let quality = analyse_bits(RATE, &[&left, &right], 24).quality;
+        assert_eq!((quality.clicks.count, quality.dropouts.count, quality.clipping.runs), (0, 0, 0), "{name}");
+    }
+}
+
+#[test]
+fn hard_transients_and_edges_of_waves_are_no_clicks() {
+    let seconds = 20;
+    let frames = seconds * RATE as usize;
+    let mut noise = Noise::new(5);
+    // A burst of noise that starts at once and dies away, twice a second; a naive saw tooth and a square wave beside it.
+    let burst: Vec<f32> = (0..frames).map(|n| noise.next() * (-((n % 24_000) as f32) / 1500.0).exp() * 0.5).collect();
+    let kick: Vec<f32> = (0..frames)
+        .map(|n| {
+            let t = (n % 24_000) as f32 / RATE as f32;
+            (t * 345.0).cos() * (-t / 0.08).exp() * 0.7
+        })
+        .collect();
+    let saw: Vec<f32> = (0..frames).map(|n| (n as f32 * 55.0 / RATE as f32).fract() * 0.8 - 0.4).collect();
+    let square: Vec<f32> = saw.iter().map(|x| 0.4 * x.signum()).collect();
+    for (name, signal) in [("bursts", burst), ("kick", kick), ("saw", saw), ("square", square)] {
+        let clicks = analyse(RATE, &[&signal, &signal]).quality.clicks;
+        assert_eq!(clicks.count, 0, "{name}: {clicks:?}");
+    }
+}
+
+#[test]
+fn clipping_is_found_at_full_scale() {
+    let quality =
+        planted(|music| music.iter_mut().flatten().for_each(|x| *x = (*x * 2.0).clamp(-1.0, 1.0 - 1.0 / BITS)));
+    assert_found(&quality, DefectKind::Clipping);
+    assert!(quality.clipping.runs > 50 && quality.clipping.longest_samples > 5, "{:?}", quality.clipping);
+}
+
+#[test]
+fn a_few_clipped_samples_are_found_where_they_are() {
+    let at = places(3);
+    let quality = planted(|music| at.iter().for_each(|at| music[1][*at..*at + 4].fill(-1.0)));
+    assert!(kinds(&quality).contains(&DefectKind::Clipping), "{:?}", quality.defects);
+    assert_eq!((quality.clipping.runs, quality.clipping.samples, quality.clipping.longest_samples), (3, 12, 4));
+    let found: Vec<(u32, f64)> =
+        quality.clipping.places.iter().map(|place| (place.channel, place.at_seconds)).collect();
+    for ((channel, seconds), at) in found.into_iter().zip(at) {
+        assert_eq!(channel, 1);
+        assert!((seconds - at as f64 / f64::from(RATE)).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn clipping_that_was_turned_down_is_found() {
+    let quality = planted(|music| music.iter_mut().flatten().for_each(|x| *x = (*x * 2.0).clamp(-1.0, 1.0) * 0.7));
+    assert_found(&quality, DefectKind::Clipping);
+    assert_eq!((quality.clipping.runs, quality.clipping.flat_top_dbfs), (0, Some(-3.1)));
+}
+
+#[test]
+fn clicks_are_found_where_they_are() {
+    let at = places(12);
+    for (height, least) in [(0.5, 10), (0.15, 7)] {
+        let quality = planted(|music| {
+            for at in &at {
+                let x = &mut music[0][*at];
+                *x -= height * if *x > 0.0 { 1.0 } else { -1.0 };
+            }
+        });
+        assert_found(&quality, DefectKind::Click);
+        let found = quality.clicks.places.iter().map(|place| place.at_seconds);
+        let real =
+            found.clone().filter(|seconds| at.iter().any(|at| (seconds - *at as f64 / f64::from(RATE)).abs() < 0.001));
+        assert_eq!(real.count() as u64, quality.clicks.count, "of {height}: something else was taken for a click");
+        assert!(quality.clicks.count >= least, "{} of {} clicks of {height}", quality.clicks.count, at.len());
+    }
+}
+
+#[test]
+fn holes_are_found_where_they_are_even_under_dither() {
+    let at = places(8);
+    let mut noise = Noise::new(3);
+    for lsb in [0.0, 1.0 / 32_768.0] {
+        for milliseconds in [3, 20, 60] {
+            let frames = milliseconds * RATE as usize / 1000;
+            let quality = planted(|music| {
+                for at in &at {
+                    music[0][*at..*at + frames].iter_mut().for_each(|x| *x = ((noise.next() * 1.5).round()) * lsb);
+                }
+            });
+            assert!(kinds(&quality).contains(&DefectKind::Dropout), "{milliseconds} ms: {:?}", quality.defects);
+            let found = &quality.dropouts.places;
+            assert!(found.len() >= 5 && quality.dropouts.count <= 8, "{milliseconds} ms: {found:?}");
+            for place in found {
+                assert!(
+                    at.iter().any(|at| (place.at_seconds - *at as f64 / f64::from(RATE)).abs() < 0.001),
+                    "{place:?}"
+                );
+                assert!((place.length_ms - milliseconds as f64).abs() < 1.0, "{place:?}");
+            }
+            let others = kinds(&quality).iter().any(|kind| ![DefectKind::Dropout, DefectKind::Click].contains(kind));
+            assert!(!others, "{:?}", quality.defects);
+        }
+    }
+}
+
+#[test]
+fn direct_current_is_found_and_measured() {
+    let quality = planted(|music| music[1].iter_mut().for_each(|x| *x = ((*x * 0.9 + 0.01) * BITS).round() / BITS));
+    assert_found(&quality, DefectKind::Dc);
+    let [left, right] = quality.channels.as_slice() else { panic!("two channels") };
+    assert!((right.dc - 0.01).abs() < 0.001 && left.dc.abs() < 0.001, "{} {}", left.dc, right.dc);
+}
+
+#[test]
+fn an_inverted_channel_is_found() {
+    let quality = planted(|music| music[1].iter_mut().for_each(|x| *x = -*x));
+    assert_found(&quality, DefectKind::InvertedChannel);
+    let stereo = quality.stereo.unwrap();
+    assert!(stereo.mono_loss_lu.unwrap() > 6.0 && stereo.bands.iter().any(|band| band.in_trouble), "{stereo:?}");
+}
+
+#[test]
+fn mono_as_stereo_is_found_even_under_dither() {
+    let quality = planted(|music| music[1] = music[0].clone());
+    assert_found(&quality, DefectKind::MonoAsStereo);
+    let mut noise = Noise::new(9);
+    let quality = planted(|music| {
+        music[1] = music[0].clone();
+        let mut dithered =
+            |x: &f32| ((*x * 32_768.0 + noise.next() + noise.next()).round() / 32_768.0).clamp(-1.0, 1.0);
+        *music = [music[0].iter().map(&mut dithered).collect(), music[1].iter().map(&mut dithered).collect()];
+    });
+    assert_eq!(kinds(&quality), [DefectKind::MonoAsStereo, DefectKind::PaddedBits]);
+}
+
+#[test]
+fn sixteen_bits_padded_to_24_are_found() {
+    let quality = planted(|music| music.iter_mut().flatten().for_each(|x| *x = (*x * 32_768.0).round() / 32_768.0));
+    assert_found(&quality, DefectKind::PaddedBits);
+    assert_eq!(quality.bits.used, Some(16));
+}
+
+#[test]
+fn silence_at_head_and_tail_is_found_and_measured() {
+    let quality = planted(|music| {
+        for channel in music {
+            channel.splice(0..0, vec![0.0; 3 * RATE as usize]);
+            channel.extend(vec![0.0; 7 * RATE as usize]);
+        }
+    });
+    assert_eq!(kinds(&quality), [DefectKind::SilentHead, DefectKind::SilentTail]);
+    let silence = &quality.silence;
+    assert!(silence.head_seconds >= 3.0 && silence.tail_seconds >= 7.0, "{silence:?}");
+    assert!((3.0..3.5).contains(&silence.digital_head_seconds), "{silence:?}");
+}
+
+#[test]
+fn silent_files_silent_channels_and_samples_that_are_no_numbers_are_found() {
+    assert_found(&planted(|music| music.iter_mut().flatten().for_each(|x| *x = 0.0)), DefectKind::Silent);
+    assert_found(&planted(|music| music[0].fill(0.0)), DefectKind::SilentChannel);
+    let quality = planted(|music| music[0][1000] = f32::NAN);
+    assert_eq!((kinds(&quality)[0], quality.not_numbers), (DefectKind::NotNumbers, 1));
+}
