@@ -57,7 +57,8 @@ impl Finished {
     }
 
     /// `WAV 24-bit 48000 Hz`
-    fn format(&self) -> String {
+    #[must_use]
+    pub fn format(&self) -> String {
         let text = |field: &str| self.report.get(field).and_then(Value::as_str).unwrap_or_default();
         let depth = match text("depth") {
             "16" => "16-bit",

@@ -7,6 +7,7 @@
 //! client                                        the connection to a coordinator
 //! deliverables · tables · progress · output     what is shown, and where
 //! plot/                                         processors measured and drawn
+//! page/                                         the quality report: one page with a player
 //! errors · report                               what failed, with code, cause, place, remedy
 //! ```
 
@@ -23,6 +24,7 @@ mod interrupt;
 mod listening;
 mod logging;
 mod output;
+mod page;
 mod plot;
 mod progress;
 mod quantity;

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::client::{Client, DEFAULT_LISTEN};
 use crate::errors::CommandError;
 use crate::output::Output;
+use crate::page::{self, Heading};
 use crate::{deliverables, download, follow};
 
-/// Fetches the finished files of a job that has ended into `out` and prints the two tables, or one JSON object.
+/// Fetches the finished files of a job that has ended into `out`, with a page of their quality, and prints the two tables, or one JSON object.
 ///
 /// # Errors
 /// Why the job is no success; what kept the files from being fetched.
@@ -19,11 +20,17 @@ pub async fn tell(
     ended: &GetJobResponse,
     revision_changes: &[RevisionChange],
     out: Option<&Path>,
+    page: (&Heading, page::Wanted),
     output: Output,
 ) -> Result<(), CommandError> {
     let succeeded = ended.job.as_ref().is_some_and(|job| job.state() == JobState::Succeeded);
     // The files of a job that failed half-way stay on the farm.
-    let finished = download::all(client, &ended.deliverables, out.filter(|_| succeeded)).await?;
+    let out = out.filter(|_| succeeded);
+    let finished = download::all(client, &ended.deliverables, out).await?;
+    if let Some(out) = out {
+        let (heading, wanted) = page;
+        tokio::task::block_in_place(|| page::write_beside(out, heading, &finished, wanted))?;
+    }
     let failure = follow::failure(ended);
     if output.json {
         output.document(&json!({

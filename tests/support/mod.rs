@@ -8,12 +8,13 @@ pub mod fixture;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The files of a folder: name and bytes.
+/// The delivered files in a folder: name and bytes. The quality report beside them is none.
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     entries
-        .map(|entry| {
-            let path = entry.expect("the folder is read").path();
+        .map(|entry| entry.expect("the folder is read").path())
+        .filter(|path| path.is_file() && path.file_name().is_some_and(|name| name != "report.html"))
+        .map(|path| {
             let name = path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
             (name, std::fs::read(&path).expect("the file is read"))
         })

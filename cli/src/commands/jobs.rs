@@ -1,25 +1,26 @@
-//! `mixdown jobs list|show|watch|cancel|retry`
+//! `mixdown jobs list|show|watch|report|cancel|retry`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mixdown_proto::v1::{CancelJobRequest, JobState, ListJobsRequest, RetryJobRequest};
+use mixdown_proto::v1::{CancelJobRequest, GetJobResponse, JobState, ListJobsRequest, RetryJobRequest};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::client::{self, Client};
 use crate::deliverables;
 use crate::download;
-use crate::errors::CommandError;
+use crate::errors::{CommandError, Exit};
 use crate::follow::{self, Manner};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
+use crate::page::{self, Entry, Heading, Page};
 use crate::tables::Listing;
 use crate::{quantity, result};
 
 const PAGE: i32 = 1000;
 
-/// List, show, watch, cancel and retry jobs of your project.
+/// List, show, watch, report, cancel and retry jobs of your project.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  mixdown jobs list --state active\n  mixdown jobs show ID\n  \
     mixdown jobs watch ID --out masters/")]
@@ -62,9 +63,28 @@ enum Action {
         /// Fetch the finished files into this folder.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// What is written beside the files: report.html and the previews that it plays, the page alone, or nothing.
+        #[arg(long, value_name = "WHAT", value_enum, default_value_t, requires = "out")]
+        report: page::Wanted,
         /// Stop waiting after this long, 90s or 10m say; the job goes on.
         #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
         timeout: Option<Duration>,
+        #[command(flatten)]
+        connection: client::Arguments,
+    },
+    /// Write the quality of a job's finished files as one page, from the reports that the farm keeps.
+    ///
+    /// The page has no player: that plays files beside it, which `jobs watch --out` fetches.
+    #[command(
+        after_long_help = "Example:\n  mixdown jobs report 0190d5c2-7d5f-7b4e-9c55-2b7a5c0d9e11 --html report.html"
+    )]
+    Report {
+        /// The job.
+        #[arg(value_name = "ID")]
+        job_id: String,
+        /// The page.
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
         #[command(flatten)]
         connection: client::Arguments,
     },
@@ -108,13 +128,17 @@ pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandErro
             list(&Client::connect(&connection).await?, state, limit as usize, output).await
         }
         Action::Show { job_id, connection } => show(&Client::connect(&connection).await?, &job_id, output).await,
-        Action::Watch { job_id, out, timeout, connection } => {
+        Action::Report { job_id, html, connection } => {
+            report(&Client::connect(&connection).await?, &job_id, &html, output).await
+        }
+        Action::Watch { job_id, out, report, timeout, connection } => {
             let interrupt = Interrupt::listen()?;
             let client = Client::connect(&connection).await?;
             let again = result::watch_command(&job_id, &connection.coordinator, out.as_deref());
             let manner = Manner { timeout, events: output.json };
             let ended = follow::to_its_end(&client, &job_id, &again, manner, &interrupt, output).await?;
-            result::tell(&client, &ended, &[], out.as_deref(), output.in_records()).await
+            let page = (&heading_of(&ended), report);
+            result::tell(&client, &ended, &[], out.as_deref(), page, output.in_records()).await
         }
         Action::Cancel { job_id, connection } => {
             let client = Client::connect(&connection).await?;
@@ -190,6 +214,29 @@ async fn show(client: &Client, job_id: &str, output: Output) -> Result<(), Comma
         output.line(&deliverables::table(&finished))?;
     }
     output.line(&follow::task_table(&answer.tasks))
+}
+
+async fn report(client: &Client, job_id: &str, html: &Path, output: Output) -> Result<(), CommandError> {
+    let answer = follow::job(client, job_id).await?;
+    let finished = download::all(client, &answer.deliverables, None).await?;
+    let entries: Vec<Entry> = finished.iter().filter_map(Entry::of).collect();
+    if entries.is_empty() {
+        let message = format!("job {job_id} has no finished files to report on");
+        return Err(CommandError::new(Exit::BadInput, "nothing_to_report", message)
+            .remedy(format!("`mixdown jobs show {job_id}` tells where it stands")));
+    }
+    let Heading { title, about } = heading_of(&answer);
+    page::write(html, &Page { title, about, entries, reference: None })?;
+    if output.json {
+        return output.document(&json!({ "job_id": job_id, "html": html.display().to_string() }));
+    }
+    output.line(&html.display().to_string())
+}
+
+/// What stands at the top of a job's page.
+fn heading_of(answer: &GetJobResponse) -> Heading {
+    let job = answer.job.clone().unwrap_or_default();
+    Heading { title: job.display_name, about: format!("Job {}", job.job_id) }
 }
 
 fn tell_state(job: Option<mixdown_proto::v1::Job>, output: Output) -> Result<(), CommandError> {

@@ -16,6 +16,7 @@ use crate::deliverables::{self, Finished};
 use crate::errors::{CommandError, Exit};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
+use crate::page;
 use crate::progress::{Progress, Unit};
 
 /// Names of everything unfinished in the output folder begin with it.
@@ -25,7 +26,8 @@ const PREFIX: &str = ".mixdown-";
 ///
 /// The finished files are the same bytes that a farm makes of the session, whatever the number of threads. They appear
 /// in DIR under their names once they are whole; files of the same names are replaced. Scratch space is taken in DIR
-/// and given back at the end.
+/// and given back at the end. Beside them lies `report.html`, a page with the quality of every file and a player, and in
+/// `previews/` what it plays of files that browsers do not.
 ///
 /// With --json: an array with one object per finished file: `file`, `path`, `digest`, `size_bytes`, `duration_seconds`,
 /// `integrated_lufs`, `loudness_range_lu`, `true_peak_dbtp` and its whole report.
@@ -44,6 +46,9 @@ pub struct Arguments {
     /// Only the deliverables of this mix; may be given more than once.
     #[arg(long = "mix", value_name = "NAME")]
     mixes: Vec<String>,
+    /// What is written beside the files: the page and its previews, the page alone, or nothing.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
+    report: page::Wanted,
     /// Threads that render; by default one per core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -96,6 +101,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
         .iter()
         .map(|&index| deliver(&mut made, &keys.masters[index], &session.deliverables[index].file_name, &arguments.out))
         .collect::<Result<Vec<_>, _>>()?;
+    page::write_beside(&arguments.out, &page::heading(&session.document), &finished, arguments.report)?;
     if output.json {
         output.document(&deliverables::to_json(&finished))
     } else {

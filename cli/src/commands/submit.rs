@@ -14,6 +14,7 @@ use crate::errors::{CommandError, Exit};
 use crate::follow::{self, Manner};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
+use crate::page;
 use crate::progress::say;
 use crate::{quantity, result, upload};
 
@@ -42,6 +43,9 @@ pub struct Arguments {
     /// Fetch the finished files into this folder; files of the same names are replaced.
     #[arg(long, value_name = "DIR", requires = "wait")]
     out: Option<PathBuf>,
+    /// What is written beside the files: report.html and the previews that it plays, the page alone, or nothing.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t, requires = "out")]
+    report: page::Wanted,
     /// Stop waiting after this long, 90s or 10m say; the job goes on.
     #[arg(long, value_name = "DURATION", requires = "wait", value_parser = quantity::duration)]
     timeout: Option<Duration>,
@@ -123,7 +127,9 @@ pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandErro
     let again = result::watch_command(&job.job_id, &arguments.connection.coordinator, arguments.out.as_deref());
     let manner = Manner { timeout: arguments.timeout, events: false };
     let ended = follow::to_its_end(&client, &job.job_id, &again, manner, &interrupt, output).await?;
-    let told = result::tell(&client, &ended, &queued.revision_changes, arguments.out.as_deref(), output).await;
+    let heading = page::heading(&session.document);
+    let page = (&heading, arguments.report);
+    let told = result::tell(&client, &ended, &queued.revision_changes, arguments.out.as_deref(), page, output).await;
     told.map_err(|error| with_places(error, &arguments.session))
 }
 

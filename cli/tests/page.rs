@@ -1,0 +1,184 @@
+//! The quality report: the page, its player in a real browser, profiles, and the schema of reports.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use support::{run_in, write_sine};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// A session of two tones in three mixes of different loudness, with names that would open tags.
+fn write_hostile_session(folder: &Path) {
+    write_sine(&folder.join("tone.wav"), 440.0, 0.3, 12.0, 1);
+    write_sine(&folder.join("low.wav"), 110.0, 0.2, 12.0, 2);
+    let session = r#"
+version = 1
+sample_rate_hz = 96000
+end = "12s"
+
+[metadata]
+title = "<script>alert('title')</script> & \"Sons\""
+artist = "<img src=x onerror=alert(1)>"
+
+[[tracks]]
+name = "Tone"
+pan = -0.5
+clips = [{ file = "tone.wav" }]
+
+[[tracks]]
+name = "<b>Low</b>"
+fader_db = -3.0
+clips = [{ file = "low.wav" }]
+
+[[mixes]]
+name = "main"
+
+[[mixes]]
+name = "<i>bass</i>"
+mute = ["Tone"]
+
+[[deliverables]]
+name = "it's <u>loud</u>"
+mix = "main"
+format = "wav"
+depth = "24"
+
+[[deliverables]]
+name = "song"
+mix = "main"
+format = "flac"
+depth = "16"
+sample_rate_hz = 48000
+
+[[deliverables]]
+name = "bass"
+mix = "<i>bass</i>"
+format = "wav"
+depth = "32f"
+"#;
+    std::fs::write(folder.join("song.toml"), session).unwrap();
+}
+
+/// Tags that text of the session would have opened.
+fn opened(html: &str) -> Vec<&str> {
+    ["<script>alert", "<img", "<u>", "<i>", "<b>Low"].into_iter().filter(|tag| html.contains(*tag)).collect()
+}
+
+#[test]
+fn a_browser_plays_the_versions_at_one_place_and_shows_the_page_at_every_width_and_in_every_scheme() {
+    let folder = tempfile::tempdir().unwrap();
+    write_hostile_session(folder.path());
+    let ran = run_in(folder.path(), &["render", "song.toml", "--out", "out", "--json"]).expect_code(0);
+    let out = folder.path().join("out");
+    let levels: Vec<f64> =
+        ran.json().as_array().unwrap().iter().map(|file| file["integrated_lufs"].as_f64().unwrap()).collect();
+    let softest = levels.iter().copied().fold(f64::INFINITY, f64::min);
+    let gains: Vec<f64> = levels.iter().map(|level| mixdown_dsp::units::gain_from_db(softest - level)).collect();
+    let gains_file = folder.path().join("gains.json");
+    std::fs::write(&gains_file, serde_json::to_string(&gains).unwrap()).unwrap();
+    let mut script = Command::new("python3");
+    script.arg(format!("{ROOT}/cli/tests/browser.py")).arg(out.join("report.html")).arg(&gains_file);
+    if let Some(shots) = std::env::var_os("MIXDOWN_SCREENSHOTS") {
+        script.arg(PathBuf::from(shots));
+    }
+    let looked = script.output().unwrap_or_else(|error| panic!("python3: {error}; `make test` installs it"));
+    let (told, complained) = (String::from_utf8_lossy(&looked.stdout), String::from_utf8_lossy(&looked.stderr));
+    assert!(looked.status.success(), "{told}{complained}");
+    println!("{told}");
+}
+
+#[test]
+fn text_of_a_session_opens_no_tag() {
+    let folder = tempfile::tempdir().unwrap();
+    write_hostile_session(folder.path());
+    run_in(folder.path(), &["render", "song.toml", "--out", "out", "--report", "page"]).expect_code(0);
+    let html = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    let body = &html[html.find("<body>").unwrap()..];
+    assert_eq!(opened(body), [""; 0]);
+    assert!(body.contains("&lt;script&gt;alert(&#39;title&#39;)&lt;/script&gt; &amp; &quot;Sons&quot;"));
+    assert!(!folder.path().join("out/previews").exists() && !body.contains("<script>"), "the page alone has no player");
+    for foreign in ["http://", "https://", "@import", "url("] {
+        assert!(!html.contains(foreign), "the page needs nothing from elsewhere: {foreign}");
+    }
+}
+
+#[test]
+fn previews_are_written_once_per_sound_and_only_where_the_file_is_none_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    write_hostile_session(folder.path());
+    run_in(folder.path(), &["render", "song.toml", "--out", "out"]).expect_code(0);
+    let previews = std::fs::read_dir(folder.path().join("out/previews")).unwrap();
+    let mut names: Vec<String> = previews.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["bass.wav.flac", "it's <u>loud</u>.wav.flac"]);
+    // 96 kHz came down to 48, all of it.
+    let ran = run_in(folder.path(), &["analyze", "--json", "out/previews/bass.wav.flac"]).expect_code(0).json();
+    assert_eq!((&ran[0]["sample_rate_hz"], &ran[0]["duration_seconds"]), (&Value::from(48_000), &Value::from(12.0)));
+    run_in(folder.path(), &["render", "song.toml", "--out", "none", "--report", "none"]).expect_code(0);
+    assert!(!folder.path().join("none/report.html").exists() && !folder.path().join("none/previews").exists());
+}
+
+#[test]
+fn reports_hold_to_their_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    write_hostile_session(folder.path());
+    let ran =
+        run_in(folder.path(), &["render", "song.toml", "--out", "out", "--json", "--report", "none"]).expect_code(0);
+    let schema = run_in(folder.path(), &["schema", "--report"]).expect_code(0);
+    std::fs::write(folder.path().join("schema.json"), &schema.stdout).unwrap();
+    std::fs::write(folder.path().join("reports.json"), &ran.stdout).unwrap();
+    let python = format!("{ROOT}/.cache/python/bin/python");
+    let script = "import json, sys, jsonschema\n\
+                  schema = json.load(open('schema.json'))\n\
+                  check = jsonschema.Draft202012Validator(schema)\n\
+                  check.check_schema(schema)\n\
+                  reports = json.load(open('reports.json'))\n\
+                  assert len(reports) == 3 and all(len(it['verdicts']) == 9 and it['quality'] for it in reports)\n\
+                  [check.validate(it) for it in reports]\n\
+                  reports[0]['quality']['column_seconds'] = 'wide'\n\
+                  sys.exit(0 if list(check.iter_errors(reports[0])) else 'a wrong report passes')\n";
+    let validated = Command::new(&python).current_dir(folder.path()).args(["-c", script]).output();
+    let validated = validated.unwrap_or_else(|error| panic!("{python}: {error}; `make test` installs it"));
+    assert!(validated.status.success(), "{}", String::from_utf8_lossy(&validated.stderr));
+}
+
+#[test]
+fn analyze_judges_by_profile_and_writes_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    write_sine(&folder.path().join("a&b.wav"), 997.0, 0.5, 4.0, 2);
+    write_sine(&folder.path().join("reference.wav"), 200.0, 0.25, 4.0, 2);
+    let arguments =
+        ["analyze", "a&b.wav", "--profile", "spotify", "--html", "page.html", "--reference", "reference.wav"];
+    let ran = run_in(folder.path(), &arguments).expect_code(0);
+    // A stereo sine at −6 dBFS: −6.0 LUFS, 8 dB over the target.
+    assert!(ran.stdout.contains("Spotify") && ran.stdout.contains("played 8.0 dB lower"), "{}", ran.stdout);
+    let html = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
+    for part in [
+        "<title>a&amp;b.wav",
+        "played 8.0 dB lower",
+        "reference.wav at the same loudness",
+        "class=\"dotted\"",
+        "official",
+    ] {
+        assert!(html.contains(part), "{part} is missing");
+    }
+    assert!(!html.contains("Tidal"), "only the profile that was named");
+    let json = run_in(folder.path(), &["analyze", "a&b.wav", "--json", "--profile", "spotify"]).expect_code(0).json();
+    assert_eq!(json[0]["verdicts"][0]["playback"], "played 8.0 dB lower");
+    assert_eq!(json[0]["quality"]["bits"], serde_json::json!({ "nominal": 24, "used": 24 }));
+    // 24 bits at 48 kHz are no CD.
+    let ran = run_in(folder.path(), &["analyze", "a&b.wav", "--profile", "cd"]).expect_code(1);
+    assert!(ran.stdout.contains("24 bits; 16 bits are asked for"), "{}", ran.stdout);
+}
+
+#[test]
+fn an_unknown_profile_is_bad_usage_that_names_the_known_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run_in(folder.path(), &["analyze", "a.wav", "--profile", "spotfy"]).expect_code(2);
+    assert!(ran.stderr.contains("unknown_profile") && ran.stderr.contains("ebu_r128"), "{}", ran.stderr);
+}
