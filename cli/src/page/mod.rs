@@ -24,7 +24,7 @@ mod text;
 use std::path::Path;
 
 use mixdown_dsp::quality::Spectrum;
-use mixdown_dsp::session::document::Session;
+use mixdown_dsp::session::document::Document;
 
 use crate::deliverables::Finished;
 use crate::errors::CommandError;
@@ -67,7 +67,7 @@ pub struct Heading {
 
 /// The heading of a session's page.
 #[must_use]
-pub fn heading(session: &Session) -> Heading {
+pub fn heading(session: &Document) -> Heading {
     let metadata = &session.metadata;
     let title =
         metadata.title.clone().filter(|title| !title.is_empty()).unwrap_or_else(|| "Untitled session".to_owned());

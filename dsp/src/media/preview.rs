@@ -45,6 +45,7 @@ pub fn write_preview(from: &Path, to: &Path) -> Result<(), MediaError> {
         metadata: Metadata::default(),
         cover: None,
         replay_gain: false,
+        broadcast: None,
     };
     let mut writer = FileWriter::create(to, &spec).map_err(writing)?;
     let mut resampler = (from_hz != to_hz).then(|| Resampler::new(from_hz, to_hz, channels));
@@ -66,9 +67,11 @@ pub fn write_preview(from: &Path, to: &Path) -> Result<(), MediaError> {
             }
             None => &read,
         };
-        let left = spec.frames - frame;
+        let frames = (block.frames() as u64).min(spec.frames - frame);
+        if frames == 0 {
+            continue;
+        }
         quantizer.process(block, frame, &mut integers);
-        let frames = (block.frames() as u64).min(left);
         writer.write(Samples::Int(&integers[..frames as usize * channels])).map_err(writing)?;
         frame += frames;
     }

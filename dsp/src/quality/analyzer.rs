@@ -23,7 +23,7 @@ use crate::units::db_from_gain;
 
 /// Hops of the meter in a second.
 const HOPS_PER_SECOND: u64 = 100;
-/// Loudness below this is not shown over time, as power: −70 LUFS.
+/// Loudness below this is not shown over time.
 const GATE_LUFS: f64 = -70.0;
 /// Sums of samples stand in so many lanes, each in time order.
 const LANES: usize = 8;
