@@ -111,10 +111,13 @@ pub fn write(path: &Path, page: &Page) -> Result<(), CommandError> {
 /// # Errors
 /// If something cannot be written, or a file cannot be read back.
 pub fn write_beside(out: &Path, heading: &Heading, files: &[Finished], wanted: Wanted) -> Result<(), CommandError> {
-    if wanted == Wanted::None || files.is_empty() {
+    if wanted == Wanted::None {
         return Ok(());
     }
     let mut entries: Vec<Entry> = files.iter().filter_map(Entry::of).collect();
+    if entries.is_empty() {
+        return Ok(());
+    }
     if wanted == Wanted::Full {
         previews::write(out, &mut entries)?;
     }
