@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what demo, test and lint need and this machine lacks.
-# usage: deploy/setup.sh postgres|ffmpeg|flac|python|qemu|chromium|lint ...
+# usage: deploy/setup.sh postgres|ffmpeg|flac|python|faketime|qemu|chromium|lint ...
 #
 # As root with apt; otherwise the Debian packages are unpacked into .cache/debian, which deploy/with-tools.sh puts on the paths.
 set -euo pipefail
@@ -32,6 +32,7 @@ for what in "$@"; do
       ;;
     flac) need flac flac ;;
     python) need_python ;;
+    faketime) need faketime faketime ;;
     qemu) need qemu-x86_64 qemu-user ;;
     chromium)
       need_python

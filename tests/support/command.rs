@@ -32,7 +32,20 @@ impl Ran {
 
 /// The command, in an environment without any of its variables.
 pub fn mixdown() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mixdown"));
+    under(&[])
+}
+
+/// The same, run by another command.
+pub fn under(before: &[String]) -> Command {
+    const MIXDOWN: &str = env!("CARGO_BIN_EXE_mixdown");
+    let mut command = match before {
+        [] => Command::new(MIXDOWN),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(MIXDOWN);
+            command
+        }
+    };
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MIXDOWN_") {
             command.env_remove(name);

@@ -36,6 +36,15 @@ pub struct Store {
     pub environment: Vec<(&'static str, String)>,
 }
 
+/// What a process is started under: a command before its own, and more environment.
+#[derive(Debug, Default)]
+pub struct Under {
+    /// The command that runs it, `unshare -m` say; empty for none.
+    pub before: Vec<String>,
+    /// Variables.
+    pub environment: Vec<(&'static str, String)>,
+}
+
 /// A process of the farm; killed when dropped.
 pub struct Process {
     child: Child,
@@ -48,11 +57,20 @@ impl Process {
         environment: &[(&'static str, String)],
         log: &Path,
     ) -> Self {
+        Self::spawn_under(&Under::default(), arguments, environment, log)
+    }
+
+    fn spawn_under<S: AsRef<OsStr>>(
+        under: &Under,
+        arguments: impl IntoIterator<Item = S>,
+        environment: &[(&'static str, String)],
+        log: &Path,
+    ) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(log).expect("the log opens");
-        let mut command = mixdown();
+        let mut command = command::under(&under.before);
         command
             .args(arguments)
-            .envs(environment.iter().cloned())
+            .envs(environment.iter().chain(&under.environment).cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
@@ -183,9 +201,19 @@ impl Farm {
 
     /// Starts a worker with more arguments; returns its place in `workers`.
     pub fn start_worker(&mut self, arguments: &[&str]) -> usize {
+        self.start_worker_under(Under::default(), arguments)
+    }
+
+    /// The folder of the worker with this place in `workers`.
+    pub fn cache_of(&self, index: usize) -> PathBuf {
+        self.folder.path().join(format!("worker-{index}"))
+    }
+
+    /// Starts a worker under another command or with more environment.
+    pub fn start_worker_under(&mut self, under: Under, arguments: &[&str]) -> usize {
         let index = self.workers.len();
         let name = format!("worker-{index}");
-        let cache = self.folder.path().join(&name);
+        let cache = self.cache_of(index);
         let own = [
             OsStr::new("worker"),
             OsStr::new("--coordinator"),
@@ -199,13 +227,24 @@ impl Farm {
         ]
         .map(OsStr::to_owned);
         let arguments = own.into_iter().chain(arguments.iter().map(|argument| OsStr::new(argument).to_owned()));
-        self.workers.push(Process::spawn(arguments, &self.store.environment, &self.log_path()));
+        self.workers.push(Process::spawn_under(&under, arguments, &self.store.environment, &self.log_path()));
         index
     }
 
     /// Stops PostgreSQL and starts it again on the same data.
     pub async fn restart_postgres(&mut self) {
         self.postgres.take().expect("PostgreSQL runs").stop().await.expect("PostgreSQL stops");
+        self.postgres =
+            Some(PrivatePostgres::start(&options(self.folder.path())).await.expect("PostgreSQL starts again"));
+    }
+
+    /// Ends PostgreSQL without warning and starts it again on the same data.
+    pub async fn kill_postgres(&mut self, signal: Signal) {
+        let file = find(&self.folder.path().join("postgres"), "postmaster.pid").expect("PostgreSQL runs");
+        let text = std::fs::read_to_string(file).expect("it says who it is");
+        let id = text.lines().next().and_then(|line| line.parse().ok()).expect("its first line is the process");
+        kill(Pid::from_raw(id), signal).expect("PostgreSQL is there");
+        drop(self.postgres.take());
         self.postgres =
             Some(PrivatePostgres::start(&options(self.folder.path())).await.expect("PostgreSQL starts again"));
     }
@@ -276,6 +315,21 @@ impl Farm {
             let blob = find(&self.folder_store(), digest).unwrap_or_else(|| panic!("no blob {digest} in the store"));
             std::fs::copy(blob, out.join(file)).expect("the master is copied");
         }
+    }
+
+    /// One column of text from the database.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        let pool = sqlx::PgPool::connect(&self.database_url()).await.expect("the database answers");
+        let texts = sqlx::query_scalar(sql).fetch_all(&pool).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        pool.close().await;
+        texts
+    }
+
+    /// Changes the database.
+    pub async fn execute(&self, sql: &'static str) {
+        let pool = sqlx::PgPool::connect(&self.database_url()).await.expect("the database answers");
+        sqlx::query(sql).execute(&pool).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        pool.close().await;
     }
 
     /// One number from the database.

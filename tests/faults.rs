@@ -1,0 +1,228 @@
+//! Stores that damage what they hold, disks that are full, clocks that are off, a database that is killed: each costs time
+//! alone, or is told.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+use support::command::render;
+use support::farm::{Farm, Under};
+use support::fixture::Fixture;
+use support::{assert_same_files, files, find};
+
+const SPREAD: [&str; 4] = ["--granularity", "spread", "--keep-stems", "always"];
+
+/// Makes a stored blob wrong in one of the ways in which stores do.
+fn damage(blob: &Path, way: usize) {
+    let mut bytes = std::fs::read(blob).expect("the blob is there");
+    match way % 3 {
+        0 => {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        }
+        1 => bytes.truncate(bytes.len() / 2),
+        _ => {
+            std::fs::remove_file(blob).expect("the blob is removed");
+            return;
+        }
+    }
+    std::fs::write(blob, bytes).expect("the blob is damaged");
+}
+
+/// Waits, looking often, for something that must come true within a time.
+fn wait_until(what: &str, within: Duration, mut comes_true: impl FnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !comes_true() {
+        assert!(begun.elapsed() < within, "{what}: not within {within:?}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    begun.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_stems_that_are_flipped_cut_off_and_lost_are_rendered_again() {
+    let mut fixture = Fixture::new(2.0);
+    let mut farm = Farm::start(1).await;
+    let out = tempfile::tempdir().unwrap();
+    farm.submit(&fixture.write(), &out.path().join("first"), &SPREAD);
+    let stems = farm
+        .texts(
+            "select artifact.digest from artifact join task using (project_id, task_id) where task.kind = 'stem' \
+             order by task.display_name",
+        )
+        .await;
+    assert!(stems.len() >= 3, "{stems:?}");
+    for (way, digest) in stems.iter().enumerate() {
+        damage(&find(&farm.folder_store(), digest).expect("the stem is stored"), way);
+    }
+    // Another worker, whose cache holds nothing; a fader that moved, so that the mix is made again from the stems.
+    farm.workers[0].signal(Signal::SIGTERM);
+    farm.workers[0].wait();
+    farm.start_worker(&[]);
+    fixture.document["tracks"][1]["fader_db"] = json!(-5.0);
+    let session = fixture.write();
+    render(&session, &out.path().join("fresh"), &[]);
+    farm.submit(&session, &out.path().join("second"), &SPREAD);
+    assert_same_files(&files(&out.path().join("second")), &files(&out.path().join("fresh")), "after the damage");
+    for digest in &stems {
+        let blob = find(&farm.folder_store(), digest).expect("the stem is stored again");
+        let bytes = std::fs::read(blob).unwrap();
+        assert_eq!(mixdown_dsp::digest::Digest::of(&bytes).to_string(), *digest, "the bad copy is replaced");
+    }
+    assert_eq!(farm.count("select count(*) from worker where quarantine_reason is not null").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_input_file_is_told_and_submitting_again_mends_it() {
+    let fixture = Fixture::new(2.0);
+    let session = fixture.write();
+    let mut farm = Farm::start(0).await;
+    let out = tempfile::tempdir().unwrap();
+    render(&session, &out.path().join("fresh"), &[]);
+    let job = farm.queue(&session, &[]);
+    let input = farm.texts("select digest from blob where uploaded order by size_bytes desc limit 1").await.remove(0);
+    damage(&find(&farm.folder_store(), &input).expect("the input is stored"), 0);
+    farm.start_worker(&[]);
+    let watched = farm.run(["jobs", "watch", &job]);
+    assert_ne!(watched.code, 0);
+    assert!(watched.stderr.contains(&input), "{}", watched.stderr);
+    assert!(watched.stderr.contains("submit the session again"), "{}", watched.stderr);
+    farm.submit(&session, &out.path().join("again"), &[]);
+    assert_same_files(&files(&out.path().join("again")), &files(&out.path().join("fresh")), "submitted again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_on_a_full_disk_says_so_and_takes_nothing_while_others_end_the_job() {
+    let fixture = Fixture::new(3.0);
+    let session = fixture.write();
+    let mut farm = Farm::start(0).await;
+    let out = tempfile::tempdir().unwrap();
+    render(&session, &out.path().join("fresh"), &[]);
+    // A folder of its own on a disk of one megabyte, gone with the process.
+    let script = "mkdir -p \"$1\" && mount -t tmpfs -o size=1m tmpfs \"$1\" && shift && exec \"$@\"";
+    let cache = farm.cache_of(0);
+    let unshare = if nix::unistd::geteuid().is_root() { "-m" } else { "-rm" };
+    let before = ["unshare", unshare, "sh", "-c", script, "sh", cache.to_str().unwrap()].map(str::to_owned);
+    farm.start_worker_under(Under { before: before.to_vec(), environment: Vec::new() }, &[]);
+    let job = farm.queue(&session, &["--granularity", "fused"]);
+    wait_until("it says that its disk is full", Duration::from_secs(60), || {
+        farm.log().contains("taking no tasks until")
+    });
+    farm.start_worker(&[]);
+    let folder = out.path().join("farm");
+    farm.finish(&job, &folder);
+    assert_same_files(&files(&folder), &files(&out.path().join("fresh")), "after the full disk");
+    let failed = farm.count("select count(*) from attempt where failure_kind = 'resource'").await;
+    assert!((1..=2).contains(&failed), "{failed} attempts failed: it spun");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_whose_clocks_are_an_hour_off_lose_no_lease() {
+    let fixture = Fixture::new(3.0);
+    let session = fixture.write();
+    let mut farm = Farm::start(0).await;
+    let out = tempfile::tempdir().unwrap();
+    render(&session, &out.path().join("fresh"), &[]);
+    let library = fake_time();
+    for offset in ["-1h", "+1h"] {
+        let environment = vec![
+            ("LD_PRELOAD", library.to_str().unwrap().to_owned()),
+            ("FAKETIME", offset.to_owned()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ];
+        farm.start_worker_under(Under { before: Vec::new(), environment }, &["--block-frames", "8"]);
+    }
+    farm.submit(&session, &out.path().join("farm"), &["--granularity", "spread"]);
+    assert_same_files(&files(&out.path().join("farm")), &files(&out.path().join("fresh")), "with clocks an hour off");
+    assert_eq!(farm.count("select count(*) from attempt where outcome <> 'succeeded'").await, 0);
+    let off = farm.count("select count(*) from attempt where end_time - start_time > interval '10 minutes'").await;
+    assert_eq!(off, 0, "every time is the database's");
+    // That the clocks were off at all: a log line of an hour ago.
+    let now = farm.texts("select to_char(now() at time zone 'utc' - interval '1 hour', 'YYYY-MM-DD\"T\"HH24')").await;
+    assert!(farm.log().contains(&now[0]), "no line of the log is an hour old");
+}
+
+/// The library that lies about the time; `make test` installs it.
+fn fake_time() -> PathBuf {
+    let name = "libfaketime.so.1";
+    let unpacked = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/debian/usr/lib"));
+    [Path::new("/usr/lib"), unpacked]
+        .into_iter()
+        .flat_map(|root| std::fs::read_dir(root).into_iter().flatten().flatten())
+        .map(|folder| folder.path().join("faketime").join(name))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("no {name}; `make test` installs it"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgresql_that_is_killed_in_the_middle_of_a_job_costs_only_time() {
+    let fixture = Fixture::new(3.0);
+    let session = fixture.write();
+    let mut farm = Farm::start(0).await;
+    let out = tempfile::tempdir().unwrap();
+    render(&session, &out.path().join("fresh"), &[]);
+    farm.start_worker(&["--block-frames", "4"]);
+    let job = farm.queue(&session, &["--granularity", "spread"]);
+    // SIGQUIT is what `pg_ctl stop -m immediate` sends: no checkpoint, recovery at the start.
+    for signal in [Signal::SIGKILL, Signal::SIGQUIT] {
+        farm.wait_until_a_task_runs(&job);
+        farm.kill_postgres(signal).await;
+    }
+    farm.start_worker(&[]);
+    let folder = out.path().join("farm");
+    farm.finish(&job, &folder);
+    assert_same_files(&files(&folder), &files(&out.path().join("fresh")), "after the kills");
+    assert_eq!(farm.count("select count(*) from attempt where outcome is null").await, 0);
+    assert_eq!(farm.count("select count(*) from lease").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancel_ends_a_running_render_within_two_seconds() {
+    let fixture = Fixture::new(8.0);
+    let mut farm = Farm::start(0).await;
+    farm.start_worker(&["--block-frames", "1"]);
+    let job = farm.queue(&fixture.write(), &["--granularity", "fused"]);
+    farm.wait_until_a_task_runs(&job);
+    let work = farm.cache_of(0).join("work");
+    let attempts = || std::fs::read_dir(&work).map_or(0, |folders| folders.count());
+    assert_eq!(attempts(), 1, "it renders");
+    farm.run(["jobs", "cancel", &job]).succeeded();
+    // The folder of the attempt goes when its render has ended.
+    let took = wait_until("the render ends", Duration::from_secs(2), || attempts() == 0);
+    assert_eq!(farm.count("select count(*) from attempt where outcome = 'cancelled'").await, 1);
+    assert!(took < Duration::from_secs(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_is_collected_by_the_command_and_a_recall_renders_it_again() {
+    let fixture = Fixture::new(2.0);
+    let session = fixture.write();
+    let farm = Farm::start(1).await;
+    let out = tempfile::tempdir().unwrap();
+    farm.submit(&session, &out.path().join("first"), &SPREAD);
+    let orphan = farm.folder_store().join("projects/default/blobs/00").join("00".repeat(32));
+    std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
+    std::fs::write(&orphan, "nobody knows me").unwrap();
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
+    std::fs::File::options().write(true).open(&orphan).unwrap().set_modified(long_ago).unwrap();
+    farm.execute("update blob set pinned_until = now() - interval '1 hour'").await;
+    let stored = farm.count("select count(*) from artifact where not master").await;
+    let gc = ["gc", "--artifact-bytes", "0", "--json"];
+    let told = farm.run(gc.iter().chain(&["--dry-run"])).succeeded().json();
+    assert_eq!(told["dry_run"], true);
+    assert!(orphan.exists(), "a dry run deletes nothing");
+    let done = farm.run(gc).succeeded().json();
+    assert_eq!(done["dry_run"], false);
+    for what in ["artifacts", "blobs", "orphans"] {
+        assert_eq!(done[what], told[what], "{what}");
+    }
+    assert_eq!(done["artifacts"]["count"], stored);
+    assert_eq!(done["orphans"], json!({ "count": 1, "bytes": 15 }));
+    assert!(!orphan.exists());
+    let again = farm.submit(&session, &out.path().join("second"), &["--deliver-to", "again"]);
+    assert!(again["tasks"].as_array().unwrap().iter().all(|task| task["cached"] == true), "masters stay");
+    assert_same_files(&files(&out.path().join("second")), &files(&out.path().join("first")), "after the collection");
+}
