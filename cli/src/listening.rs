@@ -50,8 +50,8 @@ pub struct Arguments {
     /// How long a task stays with a worker that is not heard of.
     #[arg(long, value_name = "DURATION", env = "MIXDOWN_LEASE", default_value = "30s", value_parser = quantity::duration)]
     lease: Duration,
-    /// How often workers are to be heard of; at most half of --lease.
-    #[arg(long, value_name = "DURATION", env = "MIXDOWN_HEARTBEAT", default_value = "5s", value_parser = quantity::duration)]
+    /// How often workers are to be heard of; at most half of --lease. A cancelled task is stopped within this time.
+    #[arg(long, value_name = "DURATION", env = "MIXDOWN_HEARTBEAT", default_value = "1s", value_parser = quantity::duration)]
     heartbeat: Duration,
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use mixdown_proto::layout;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, WriteMultipart};
 use tokio::io::AsyncReadExt as _;
 
 /// Bytes written to the store at once.
@@ -239,6 +239,35 @@ impl Store {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(Error::Store { what: format!("delete {place}"), source }),
         }
+    }
+
+    /// Which store this is: a UUID that lies in it, put there by whoever asks first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn identity(&self) -> Result<String, Error> {
+        let place = self.place(layout::IDENTITY)?;
+        let failed = |source| Error::Store { what: format!("read {place}"), source };
+        for _ in 0..2 {
+            match self.objects.get(&place).await {
+                Ok(found) => {
+                    let bytes = found.bytes().await.map_err(failed)?;
+                    return Ok(String::from_utf8_lossy(&bytes).trim().to_owned());
+                }
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(source) => return Err(failed(source)),
+            }
+            let drawn = uuid::Uuid::new_v4().to_string();
+            // Another coordinator may be first; what is there afterwards is what counts.
+            match self.objects.put_opts(&place, drawn.into(), PutMode::Create.into()).await {
+                Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
+                Err(source) => return Err(failed(source)),
+            }
+        }
+        Err(Error::File {
+            what: format!("find {place} after it was written"),
+            source: std::io::ErrorKind::NotFound.into(),
+        })
     }
 
     /// The blobs that lie in the store and were written before `old`.

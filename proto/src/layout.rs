@@ -4,10 +4,14 @@
 //! projects/PROJECT/blobs/ab/ab12…      a blob under its digest
 //! projects/PROJECT/partial/NAME        being written; may be deleted once a day old
 //! projects/PROJECT/DELIVER_TO/FILE     a master under its name
+//! mixdown-store                        a UUID: which store it is, written by the first coordinator
 //! ```
 //!
 //! Pure functions of strings. Paths are relative to the store's URL; their parts are used as they are, so callers pass
 //! only digests, ids, and prefixes and file names that passed [`is_safe_prefix`] or [`is_safe_name`].
+
+/// Says which store it is: coordinators and workers must mean the same.
+pub const IDENTITY: &str = "mixdown-store";
 
 /// Everything of a project lies below this prefix.
 #[must_use]

@@ -209,6 +209,14 @@ impl Farm {
         self.folder.path().join(format!("worker-{index}"))
     }
 
+    /// Starts a worker on another store.
+    pub fn start_worker_on(&mut self, store: &str, arguments: &[&str]) -> usize {
+        let farms = std::mem::replace(&mut self.store.url, store.to_owned());
+        let index = self.start_worker(arguments);
+        self.store.url = farms;
+        index
+    }
+
     /// Starts a worker under another command or with more environment.
     pub fn start_worker_under(&mut self, under: Under, arguments: &[&str]) -> usize {
         let index = self.workers.len();

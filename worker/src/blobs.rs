@@ -150,6 +150,11 @@ pub enum OpenError {
 /// What a worker needs of a store.
 #[async_trait]
 pub trait BlobStore: Send + Sync + 'static {
+    /// Which store this is, as a coordinator wrote into it; `None` when none did.
+    async fn identity(&self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
     /// The size of a blob in bytes.
     async fn size(&self, blob: &BlobName) -> Result<u64, Error>;
 
@@ -327,6 +332,16 @@ impl Objects {
 
 #[async_trait]
 impl BlobStore for Objects {
+    async fn identity(&self) -> Result<Option<String>, Error> {
+        let path = path_of(layout::IDENTITY.to_owned())?;
+        let read = async { self.store.get(&path).await?.bytes().await };
+        match read.await {
+            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(failed(&path, source)),
+        }
+    }
+
     async fn size(&self, blob: &BlobName) -> Result<u64, Error> {
         let path = blob_path(blob)?;
         Ok(self.store.head(&path).await.map_err(|source| failed(&path, source))?.size)

@@ -35,6 +35,14 @@ pub enum Error {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] blobs::OpenError),
+    /// It was given another store than its coordinator.
+    #[error("{url} is not the store of the coordinator: it {found}, and blobs of the farm would not be found there")]
+    WrongStore {
+        /// As given.
+        url: String,
+        /// What is there instead.
+        found: &'static str,
+    },
     /// The coordinator does not take this worker: a wrong token, say.
     #[error("the coordinator at {url} refuses this worker: {}", status.message())]
     Refused {
@@ -102,6 +110,7 @@ pub async fn run_with(
         () = &mut drain => return Ok(()),
         () = &mut halt => return Ok(()),
     };
+    worker.check_store(&registered.store_id).await?;
     let told_to_drain = CancellationToken::new();
     let _beats = worker.beat(registered.heartbeat_seconds, told_to_drain.clone());
     let _guard = worker
@@ -183,6 +192,24 @@ impl Worker {
         })?;
         tracing::info!(worker.id = %self.bench.home.worker_id, lease_seconds = registered.lease_seconds, "registered");
         Ok(registered)
+    }
+
+    /// Ends a worker that was given another store: it would fail every task.
+    async fn check_store(&self, store_id: &str) -> Result<(), Error> {
+        if store_id.is_empty() {
+            return Ok(());
+        }
+        let found = match self.bench.blobs.identity().await {
+            Ok(Some(found)) if found == store_id => return Ok(()),
+            Ok(Some(_)) => "belongs to another farm",
+            Ok(None) => "was never used by a coordinator",
+            Err(error) => {
+                // Tasks say so if it lasts.
+                tracing::warn!(%error, "cannot tell whether this is the farm's store");
+                return Ok(());
+            }
+        };
+        Err(Error::WrongStore { url: self.bench.config.store_url.clone(), found })
     }
 
     /// Beats until the handle is dropped.

@@ -102,6 +102,8 @@ pub fn describe(error: &Error) -> CommandError {
         Error::Store(open) => CommandError::new(Exit::Failed, "store_unreachable", open.to_string())
             .because(open)
             .remedy("check the store's address and credentials; it is the one that the coordinator uses"),
+        Error::WrongStore { .. } => CommandError::new(Exit::BadInput, "wrong_store", error.to_string())
+            .remedy("give the store that the coordinator was given with --store"),
         Error::CacheInUse { .. } => CommandError::new(Exit::BadInput, "cache_in_use", error.to_string())
             .remedy("name another folder with --cache"),
         Error::Cache { path, source } => CommandError::io("use the cache folder", path, source),

@@ -23,6 +23,8 @@ use crate::wakeup::Wakeups;
 pub(crate) struct Farm {
     pub pool: PgPool,
     pub store: Store,
+    /// Which store it is; workers that were given another are told.
+    pub store_id: String,
     pub wakeups: Wakeups,
     /// Where uploads gather.
     pub scratch_dir: PathBuf,

@@ -122,6 +122,7 @@ impl WorkerService for Workers {
         Ok(Response::new(v1::RegisterResponse {
             lease_seconds: self.0.lease.as_secs_f64(),
             heartbeat_seconds: self.0.heartbeat.as_secs_f64(),
+            store_id: self.0.store_id.clone(),
         }))
     }
 

@@ -65,7 +65,7 @@ impl Default for Config {
             tls: None,
             insecure: false,
             lease_seconds: 30.0,
-            heartbeat_seconds: 5.0,
+            heartbeat_seconds: 1.0,
             artifact_bytes: 50 << 30,
             archive_after: Duration::from_secs(30 * 24 * 3600),
         }
@@ -162,9 +162,16 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<
     }
     std::fs::create_dir_all(&config.scratch_dir)
         .map_err(|source| Error::File { path: config.scratch_dir.clone(), source })?;
+    let store = Store::open(&config.store_url)?;
+    // A store that is away for the moment is no reason not to start; its workers are then not told.
+    let store_id = store.identity().await.unwrap_or_else(|error| {
+        tracing::warn!(error = %crate::rpc::describe(&error), "cannot tell which store this is");
+        String::new()
+    });
     let farm = Farm {
         pool: pool.clone(),
-        store: Store::open(&config.store_url)?,
+        store,
+        store_id,
         wakeups: Wakeups::default(),
         scratch_dir: config.scratch_dir.clone(),
         lease: Duration::from_secs_f64(config.lease_seconds),

@@ -135,7 +135,11 @@ impl WorkerService for Service {
     async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {
         self.told(Call::Register(request.into_inner()));
         self.error(|plan| &mut plan.register_errors)?;
-        Ok(Response::new(RegisterResponse { lease_seconds: 1.0, heartbeat_seconds: 0.01 }))
+        Ok(Response::new(RegisterResponse {
+            lease_seconds: 1.0,
+            heartbeat_seconds: 0.01,
+            ..RegisterResponse::default()
+        }))
     }
 
     async fn lease(&self, request: Request<LeaseRequest>) -> Result<Response<LeaseResponse>, Status> {
