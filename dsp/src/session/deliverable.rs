@@ -115,6 +115,18 @@ pub enum Depth {
     Float32,
 }
 
+impl Depth {
+    /// Bytes of a sample.
+    #[must_use]
+    pub fn sample_bytes(self) -> usize {
+        match self {
+            Self::Int16 => 2,
+            Self::Int24 => 3,
+            Self::Float32 => 4,
+        }
+    }
+}
+
 /// Dither of a deliverable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::pcm_bytes::{Endian, fill, sample_bytes};
+use super::pcm_bytes::{Endian, fill};
 use super::{FileSpec, Samples, invalid};
 use crate::media::tags::{Tags, id3, plain};
 use crate::session::document::Depth;
@@ -41,7 +41,7 @@ impl AiffWriter {
     }
 
     pub(super) fn finish(mut self, tags: &Tags) -> io::Result<()> {
-        if data_bytes(&self.spec) % 2 == 1 {
+        if self.spec.data_bytes() % 2 == 1 {
             self.file.write_all(&[0])?;
         }
         let trailer = trailer(&self.spec, tags);
@@ -50,10 +50,6 @@ impl AiffWriter {
         self.file.write_all(&header(&self.spec, trailer.len())?)?;
         self.file.flush()
     }
-}
-
-fn data_bytes(spec: &FileSpec) -> u64 {
-    spec.frames.saturating_mul((spec.channels * sample_bytes(spec.depth)) as u64)
 }
 
 fn chunk(id: &[u8; 4], body: &[u8]) -> Vec<u8> {
@@ -71,7 +67,7 @@ fn header(spec: &FileSpec, trailer_bytes: usize) -> io::Result<Vec<u8>> {
     if is_float {
         head.extend(chunk(b"FVER", &AIFC_VERSION_1.to_be_bytes()));
     }
-    let data_bytes = data_bytes(spec);
+    let data_bytes = spec.data_bytes();
     let behind = (head.len() + common_bytes(spec) + 8 + trailer_bytes) as u64 + SSND_HEAD_BYTES;
     let form_bytes = behind.saturating_add(data_bytes).saturating_add(data_bytes % 2);
     let (Ok(form_bytes), Ok(frames)) = (u32::try_from(form_bytes), u32::try_from(spec.frames)) else {
@@ -94,7 +90,7 @@ fn common_bytes(spec: &FileSpec) -> usize {
 /// The body of COMM: channels, frames, bits, rate; for floats also how they are stored.
 fn common(spec: &FileSpec, frames: u32) -> Vec<u8> {
     let channels = (spec.channels as u16).to_be_bytes();
-    let bits = (8 * sample_bytes(spec.depth) as u16).to_be_bytes();
+    let bits = (8 * spec.depth.sample_bytes() as u16).to_be_bytes();
     let mut body = [&channels[..], &frames.to_be_bytes(), &bits, &extended(spec.sample_rate_hz)].concat();
     if spec.depth == Depth::Float32 {
         // The kind, and its name as a counted string of 17 letters.

@@ -111,11 +111,7 @@ pub(super) fn body(spec: &FileSpec, broadcast: &BroadcastSpec, measured: Option<
 #[must_use]
 pub fn coding_history(render_rate_hz: u32, rate_hz: u32, depth: Depth, channels: usize, dither: &str) -> String {
     let mode = if channels == 1 { "mono" } else { "stereo" };
-    let word = match depth {
-        Depth::Int16 => 16,
-        Depth::Int24 => 24,
-        Depth::Float32 => 32,
-    };
+    let word = 8 * depth.sample_bytes();
     let rendered = format!("A=PCM,F={render_rate_hz},W=32,M={mode},T=Mixdown;float render\r\n");
     let delivered = match depth {
         Depth::Float32 => format!("A=PCM,F={rate_hz},W={word},M={mode},T=Mixdown;float\r\n"),

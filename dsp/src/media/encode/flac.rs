@@ -14,7 +14,8 @@ use std::path::Path;
 use md5::{Digest, Md5};
 
 use super::frame::FrameEncoder;
-use super::{FileSpec, invalid};
+use super::pcm_bytes::{Endian, fill};
+use super::{FileSpec, Samples, invalid};
 use crate::media::tags::{Tags, vorbis};
 use crate::session::document::Depth;
 
@@ -51,7 +52,7 @@ pub(super) struct FlacWriter {
     bytes: Vec<u8>,
     sample_rate_hz: u32,
     channels: usize,
-    bits: u32,
+    depth: Depth,
     frames: u64,
     blocks: u32,
     /// Bytes of the smallest and the greatest block.
@@ -87,7 +88,7 @@ impl FlacWriter {
             bytes: Vec::new(),
             sample_rate_hz: spec.sample_rate_hz,
             channels: spec.channels,
-            bits,
+            depth: spec.depth,
             frames: 0,
             blocks: 0,
             block_bytes: None,
@@ -119,10 +120,7 @@ impl FlacWriter {
 
     /// Encodes what waits as one block.
     fn write_block(&mut self) -> io::Result<()> {
-        self.bytes.clear();
-        for sample in &self.waiting {
-            self.bytes.extend_from_slice(&sample.to_le_bytes()[..self.bits as usize / 8]);
-        }
+        fill(Samples::Int(&self.waiting), self.depth, Endian::Little, &mut self.bytes);
         self.md5.update(&self.bytes);
         let next_point = self.seek_points.len() as u64 * SEEK_POINT_SECONDS * u64::from(self.sample_rate_hz);
         if (self.frames..self.frames + BLOCK_FRAMES as u64).contains(&next_point) {
@@ -197,7 +195,7 @@ impl FlacWriter {
         let (least, most) = self.block_bytes.unwrap_or((0, 0));
         body[4..7].copy_from_slice(&(least as u32).to_be_bytes()[1..]);
         body[7..10].copy_from_slice(&(most as u32).to_be_bytes()[1..]);
-        let (channels, bits) = (self.channels as u64 - 1, u64::from(self.bits) - 1);
+        let (channels, bits) = (self.channels as u64 - 1, 8 * self.depth.sample_bytes() as u64 - 1);
         let facts = u64::from(self.sample_rate_hz) << 44 | channels << 41 | bits << 36 | self.frames;
         body[10..18].copy_from_slice(&facts.to_be_bytes());
         body[18..34].copy_from_slice(&self.md5.finalize_reset());

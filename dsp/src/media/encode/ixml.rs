@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use super::bext::{BroadcastSpec, Loudness, Texts};
-use super::pcm_bytes::sample_bytes;
 use super::{FileSpec, channel_names};
 use crate::loudness::Measurement;
 
@@ -55,7 +54,7 @@ pub(super) fn document(spec: &FileSpec, broadcast: &BroadcastSpec, measured: Opt
     xml.optional("NOTE", &said.note);
     xml.begin("SPEED");
     xml.element("FILE_SAMPLE_RATE", spec.sample_rate_hz);
-    xml.element("AUDIO_BIT_DEPTH", 8 * sample_bytes(spec.depth));
+    xml.element("AUDIO_BIT_DEPTH", 8 * spec.depth.sample_bytes());
     xml.element("DIGITIZER_SAMPLE_RATE", spec.sample_rate_hz);
     xml.element("TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_HI", high);
     xml.element("TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_LO", low);

@@ -50,6 +50,11 @@ pub struct FileSpec {
 }
 
 impl FileSpec {
+    /// Bytes of the audio where samples are stored as they are.
+    fn data_bytes(&self) -> u64 {
+        self.frames.saturating_mul((self.channels * self.depth.sample_bytes()) as u64)
+    }
+
     /// The tags of the file as it was measured.
     fn tags(&self, measured: Option<&Measurement>) -> Tags {
         let replay_gain = measured.filter(|_| self.replay_gain).and_then(ReplayGain::of);

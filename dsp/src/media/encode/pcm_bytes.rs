@@ -10,36 +10,28 @@ pub(super) enum Endian {
     Big,
 }
 
-/// Bytes of a sample.
-pub(super) fn sample_bytes(depth: Depth) -> usize {
-    match depth {
-        Depth::Int16 => 2,
-        Depth::Int24 => 3,
-        Depth::Float32 => 4,
+/// Replaces `out` by the bytes of samples, of which those that are integers have `depth`.
+pub(super) fn fill(samples: Samples<'_>, depth: Depth, endian: Endian, out: &mut Vec<u8>) {
+    let is_little = endian == Endian::Little;
+    match samples {
+        Samples::Int(samples) if depth == Depth::Int16 => each(samples, out, |sample| {
+            let narrow = *sample as i16;
+            if is_little { narrow.to_le_bytes() } else { narrow.to_be_bytes() }
+        }),
+        Samples::Int(samples) => each(samples, out, |sample| {
+            let [low, middle, high, _] = sample.to_le_bytes();
+            if is_little { [low, middle, high] } else { [high, middle, low] }
+        }),
+        Samples::Float(samples) => {
+            each(samples, out, |sample| if is_little { sample.to_le_bytes() } else { sample.to_be_bytes() });
+        }
     }
 }
 
-/// Replaces `out` by the bytes of samples, of which those that are integers have `depth`.
-pub(super) fn fill(samples: Samples<'_>, depth: Depth, endian: Endian, out: &mut Vec<u8>) {
-    out.clear();
-    match (samples, endian) {
-        (Samples::Int(samples), Endian::Little) if depth == Depth::Int16 => {
-            out.extend(samples.iter().flat_map(|sample| (*sample as i16).to_le_bytes()));
-        }
-        (Samples::Int(samples), Endian::Big) if depth == Depth::Int16 => {
-            out.extend(samples.iter().flat_map(|sample| (*sample as i16).to_be_bytes()));
-        }
-        (Samples::Int(samples), Endian::Little) => out.extend(samples.iter().flat_map(|sample| {
-            let [low, middle, high, _] = sample.to_le_bytes();
-            [low, middle, high]
-        })),
-        (Samples::Int(samples), Endian::Big) => out.extend(samples.iter().flat_map(|sample| {
-            let [_, high, middle, low] = sample.to_be_bytes();
-            [high, middle, low]
-        })),
-        (Samples::Float(samples), Endian::Little) => {
-            out.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-        }
-        (Samples::Float(samples), Endian::Big) => out.extend(samples.iter().flat_map(|sample| sample.to_be_bytes())),
+/// Into room that is there already: appending sample by sample costs more than all else about a file.
+fn each<T, const N: usize>(samples: &[T], out: &mut Vec<u8>, bytes: impl Fn(&T) -> [u8; N]) {
+    out.resize(N * samples.len(), 0);
+    for (slot, sample) in out.chunks_exact_mut(N).zip(samples) {
+        slot.copy_from_slice(&bytes(sample));
     }
 }

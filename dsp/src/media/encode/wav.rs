@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::pcm_bytes::{Endian, fill, sample_bytes};
+use super::pcm_bytes::{Endian, fill};
 use super::{FileSpec, Samples, bext, ixml};
 use crate::loudness::Measurement;
 use crate::media::tags::{Tags, id3, plain};
@@ -47,7 +47,7 @@ impl WavWriter {
     }
 
     pub(super) fn finish(mut self, measured: Option<&Measurement>) -> io::Result<()> {
-        if data_bytes(&self.spec) % 2 == 1 {
+        if self.spec.data_bytes() % 2 == 1 {
             self.file.write_all(&[0])?;
         }
         let trailer = trailer(&self.spec, &self.spec.tags(measured), measured);
@@ -58,10 +58,6 @@ impl WavWriter {
         self.file.write_all(&header)?;
         self.file.flush()
     }
-}
-
-fn data_bytes(spec: &FileSpec) -> u64 {
-    spec.frames.saturating_mul((spec.channels * sample_bytes(spec.depth)) as u64)
 }
 
 /// A chunk: its name, its length, its body, and a byte more where that is odd.
@@ -83,7 +79,7 @@ fn header(spec: &FileSpec, measured: Option<&Measurement>, trailer_bytes: usize)
         let frames = u32::try_from(spec.frames).unwrap_or(ELSEWHERE);
         chunks.extend(chunk(b"fact", &frames.to_le_bytes()));
     }
-    let data_bytes = data_bytes(spec);
+    let data_bytes = spec.data_bytes();
     // From behind the length to the end: "WAVE", the place of ds64, the chunks, the head of the data, the data.
     let behind = (4 + 8 + DS64_BYTES + chunks.len() + 8 + trailer_bytes) as u64;
     let riff_bytes = behind.saturating_add(data_bytes).saturating_add(data_bytes % 2);
@@ -108,7 +104,7 @@ fn format(spec: &FileSpec) -> Vec<u8> {
     /// What follows the tag proper in the sub-format's GUID.
     const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
     let tag = if spec.depth == Depth::Float32 { IEEE_FLOAT } else { PCM };
-    let sample_bytes = sample_bytes(spec.depth) as u16;
+    let sample_bytes = spec.depth.sample_bytes() as u16;
     let (channels, bits) = (spec.channels as u16, sample_bytes * 8);
     let frame_bytes = channels * sample_bytes;
     let extensible = spec.depth != Depth::Int16;

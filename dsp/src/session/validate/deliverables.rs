@@ -99,12 +99,8 @@ fn check_format(
     if deliverable.format == Format::Aiff && deliverable.mix.is_some() {
         let session_rate_hz = context.base.sample_rate_hz;
         let rate_hz = deliverable.sample_rate_hz.unwrap_or(session_rate_hz);
-        let sample_bytes = match deliverable.depth {
-            Depth::Int16 => 2,
-            Depth::Int24 => 3,
-            Depth::Float32 => 4,
-        };
-        let bytes = Resampler::output_frames(session_rate_hz, rate_hz, length_frames) * 2 * sample_bytes;
+        let frame_bytes = 2 * deliverable.depth.sample_bytes() as u64;
+        let bytes = Resampler::output_frames(session_rate_hz, rate_hz, length_frames) * frame_bytes;
         if bytes > MAX_AIFF_DATA_BYTES {
             let message = format!("the audio takes {bytes} bytes: AIFF ends at 4 GiB");
             report.push(format!("{pointer}/format"), "out_of_range", message, "\"wav\", \"bwf\" or \"flac\"");
