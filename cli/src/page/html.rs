@@ -32,14 +32,14 @@ pub fn html(page: &Page) -> String {
     }
     html += "</main>\n<footer>";
     html += &tables::sources(&page.entries);
-    let _ = write!(
+    let _ = writeln!(
         html,
         "<p>Loudness by ITU-R BS.1770-5 and EBU Tech 3341, range by Tech 3342, true peak by oversampling; levels in dBFS are mean squares \
-         over full scale (a sine of full scale: −3.01). Measured on the samples as delivered by Mixdown {}.</p></footer>\n",
+         over full scale (a sine of full scale: −3.01). Measured on the samples as delivered by Mixdown {}.</p></footer>",
         env!("CARGO_PKG_VERSION")
     );
     if page.entries.iter().any(|entry| entry.preview.is_some()) {
-        let _ = write!(html, "<script>\n{PLAYER}</script>\n");
+        let _ = writeln!(html, "<script>\n{PLAYER}</script>");
     }
     html += "</body>\n</html>\n";
     html
@@ -140,7 +140,7 @@ fn section(page: &Page, index: usize, entry: &Entry) -> String {
         escaped(&entry.format)
     );
     if !entry.note.is_empty() {
-        let _ = write!(html, "<p class=\"note\">{}</p>\n", escaped(&entry.note));
+        let _ = writeln!(html, "<p class=\"note\">{}</p>", escaped(&entry.note));
     }
     let Some(quality) = &entry.quality else {
         html += "<p>The worker that made this file analysed no quality.</p></details>\n";
