@@ -58,10 +58,16 @@ impl Lane {
         self.knots.iter().all(|knot| knot.value == first).then_some(first)
     }
 
+    /// The highest value at any frame.
+    #[must_use]
+    pub fn highest(&self) -> f64 {
+        self.knots.iter().map(|knot| knot.value).fold(f64::NEG_INFINITY, f64::max)
+    }
+
     /// The one value of all of `frames` frames from `frame` on, if the lane does not move there.
     #[must_use]
     pub fn constant_over(&self, frame: i64, frames: usize) -> Option<f64> {
-        let after = self.knots.partition_point(|knot| knot.frame as i64 <= frame);
+        let after = self.knots_before(frame);
         let moves = self.knots.get(after).is_some_and(|to| {
             let from = after.checked_sub(1).map(|last| self.knots[last]);
             let flat = from.is_none_or(|from| from.curve == Curve::Hold || from.value == to.value);
@@ -72,7 +78,7 @@ impl Lane {
 
     /// The values at consecutive absolute frames from `frame`: each the same bits as [`Self::value_at`].
     pub fn fill(&self, frame: i64, values: &mut [f64]) {
-        let mut after = self.knots.partition_point(|knot| knot.frame as i64 <= frame);
+        let mut after = self.knots_before(frame);
         for (at, value) in (frame..).zip(values) {
             after += usize::from(self.knots.get(after).is_some_and(|knot| knot.frame as i64 <= at));
             *value = self.value_between(after, at);
@@ -82,7 +88,12 @@ impl Lane {
     /// The value at an absolute frame (negative frames lie before the session's start).
     #[must_use]
     pub fn value_at(&self, frame: i64) -> f64 {
-        self.value_between(self.knots.partition_point(|knot| knot.frame as i64 <= frame), frame)
+        self.value_between(self.knots_before(frame), frame)
+    }
+
+    /// How many knots lie up to a frame.
+    fn knots_before(&self, frame: i64) -> usize {
+        self.knots.partition_point(|knot| knot.frame as i64 <= frame)
     }
 
     /// The value at `frame`, before which lie `after` knots.
@@ -98,6 +109,55 @@ impl Lane {
             Curve::Linear => from.value + (to.value - from.value) * t,
             Curve::Exponential => from.value * crate::math::powf(to.value / from.value, t),
         }
+    }
+}
+
+/// What a lane adds up to from frame 0 on: a phase, where the lane is a frequency.
+#[derive(Debug, Clone)]
+pub struct Integral {
+    lane: Lane,
+    /// From the first knot to each.
+    to_knots: Vec<f64>,
+    /// From the first knot to frame 0.
+    to_start: f64,
+}
+
+impl Integral {
+    /// Of a lane.
+    #[must_use]
+    pub fn of(lane: Lane) -> Self {
+        let mut integral = Self { to_knots: vec![0.0], to_start: 0.0, lane };
+        for knot in 1..integral.lane.knots.len() {
+            let sum = integral.from_first_knot(knot, integral.lane.knots[knot].frame as i64);
+            integral.to_knots.push(sum);
+        }
+        integral.to_start = integral.from_first_knot(integral.lane.knots_before(0), 0);
+        integral
+    }
+
+    /// The sum of values over frames, as the integral of the curve from frame 0 to `frame`; negative before.
+    #[must_use]
+    pub fn to(&self, frame: i64) -> f64 {
+        self.from_first_knot(self.lane.knots_before(frame), frame) - self.to_start
+    }
+
+    /// From the first knot to `frame`, up to which lie `after` knots.
+    fn from_first_knot(&self, after: usize, frame: i64) -> f64 {
+        let knots = &self.lane.knots;
+        let Some(last) = after.checked_sub(1) else {
+            return knots[0].value * (frame - knots[0].frame as i64) as f64;
+        };
+        let from = knots[last];
+        let frames = (frame - from.frame as i64) as f64;
+        let part = match (from.curve, knots.get(after)) {
+            (Curve::Linear, Some(_)) => 0.5 * frames * (from.value + self.lane.value_between(after, frame)),
+            (Curve::Exponential, Some(to)) if to.value != from.value => {
+                let nepers = crate::math::ln(to.value / from.value);
+                (self.lane.value_between(after, frame) - from.value) * (to.frame - from.frame) as f64 / nepers
+            }
+            _ => from.value * frames,
+        };
+        self.to_knots[last] + part
     }
 }
 
@@ -143,6 +203,23 @@ mod tests {
         }
         for (start, frames) in [(-9, 20), (10, 2), (15, 1), (16, 5), (19, 2)] {
             assert_eq!(lane().constant_over(start, frames), None, "{frames} frames from {start}");
+        }
+    }
+
+    #[test]
+    fn an_integral_grows_by_the_value_of_every_frame() {
+        let integral = Integral::of(lane());
+        assert_eq!(integral.to(0), 0.0);
+        // 4 frames from 1 to 9, 2 from 9 to 36 by equal ratios, 4 at 36.
+        let by_hand = 10.0 + 20.0 + 27.0 * 2.0 / crate::math::ln(4.0) + 144.0;
+        assert!((integral.to(20) - by_hand).abs() < 1e-12, "{}", integral.to(20));
+        assert!((integral.to(120) - integral.to(20) - 200.0).abs() < 1e-12);
+        assert_eq!(integral.to(-7), -7.0);
+        for frame in -5..30 {
+            let (here, next) = (lane().value_at(frame), lane().value_at(frame + 1));
+            let grown = integral.to(frame + 1) - integral.to(frame);
+            let between = here.min(next) - 1e-12..=here.max(next) + 1e-12;
+            assert!(between.contains(&grown), "{grown} from {frame}, {here} to {next}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What nodes share in keeping their contract: the absolute grid of frames, parameters that move along it, clean samples.
 
+use crate::automation::Lane;
 use crate::node::{CONTROL_FRAMES, ParameterLane, Parameters};
 
 /// At absolute frames that are multiples of this, nodes clear states that have decayed to nothing.
@@ -29,6 +30,12 @@ pub fn moving_lanes(parameters: &mut impl Parameters, lanes: &[ParameterLane]) -
         }
     }
     moving
+}
+
+/// The lane of the parameter of a name, if it has one.
+pub fn lane_of<'a>(parameters: &impl Parameters, lanes: &'a [ParameterLane], name: &str) -> Option<&'a Lane> {
+    let parameter = parameters.specs().iter().position(|spec| spec.name == name)?;
+    lanes.iter().find(|lane| lane.parameter == parameter).map(|lane| &lane.lane)
 }
 
 /// A stretch of a block that no multiple of the grid cuts.
@@ -104,16 +111,23 @@ pub fn set_lanes(parameters: &mut impl Parameters, lanes: &[ParameterLane], fram
     }
 }
 
-/// Settings that are computed at multiples of [`CONTROL_FRAMES`] and go straight from one to the next.
+impl Interpolate for f64 {
+    #[inline(always)]
+    fn interpolated(&self, to: &Self, t: f64) -> Self {
+        between(*self, *to, t)
+    }
+}
+
+/// Settings that are computed at absolute frames that are multiples of `GRID` and go straight from one to the next.
 #[derive(Debug, Clone)]
-pub struct Moving<S> {
+pub struct Moving<S, const GRID: usize = CONTROL_FRAMES> {
     from: S,
     to: S,
     /// The frame of `from`; none while nothing has moved.
     grid_frame: Option<i64>,
 }
 
-impl<S: Interpolate> Moving<S> {
+impl<S: Interpolate, const GRID: usize> Moving<S, GRID> {
     /// Settings that stay as they are until [`Self::seek`] is called.
     pub fn still(settings: S) -> Self {
         Self { from: settings, to: settings, grid_frame: None }
@@ -121,7 +135,7 @@ impl<S: Interpolate> Moving<S> {
 
     /// Makes the settings ready for the frames from `frame` to the end of its grid cell; `compute` gives them at a frame.
     pub fn seek(&mut self, frame: i64, mut compute: impl FnMut(i64) -> S) {
-        let grid = CONTROL_FRAMES as i64;
+        let grid = GRID as i64;
         let before = frame - frame.rem_euclid(grid);
         if self.grid_frame != Some(before) {
             self.from = if self.grid_frame == Some(before - grid) { self.to } else { compute(before) };
@@ -143,7 +157,7 @@ impl<S: Interpolate> Moving<S> {
         if self.grid_frame.is_none() {
             return self.from;
         }
-        let phase = frame.rem_euclid(CONTROL_FRAMES as i64);
-        self.from.interpolated(&self.to, phase as f64 * (1.0 / CONTROL_FRAMES as f64))
+        let phase = frame.rem_euclid(GRID as i64);
+        self.from.interpolated(&self.to, phase as f64 * (1.0 / GRID as f64))
     }
 }

@@ -59,6 +59,11 @@ pub trait Parameters {
         let _ = sample_rate_hz;
         Vec::new()
     }
+    /// Numbers that look as if they might move but cannot, each with the reason. Whatever else is no spec is a choice made
+    /// once for the session.
+    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
     /// Whether the processor listens to a side-chain key.
     fn accepts_sidechain(&self) -> bool {
         false
@@ -73,6 +78,12 @@ pub trait Parameters {
     /// parameters alone, never from the audio.
     fn tail_frames(&self, sample_rate_hz: u32) -> u64;
 }
+
+/// Why a parameter that decides the latency is [`Parameters::fixed`].
+pub const DECIDES_LATENCY: &str = "it decides the latency, which is made up for once, on every path of the session";
+
+/// Why a parameter that decides a filter's order is [`Parameters::fixed`].
+pub const DECIDES_ORDER: &str = "it decides how many filter sections there are";
 
 /// What `process` works on.
 pub struct Block<'a> {

@@ -214,6 +214,69 @@ fn a_constant_lane_equals_the_parameter() {
 }
 
 #[test]
+fn a_lane_that_has_come_to_rest_equals_the_parameter() {
+    for_all(|label, processor, channels| {
+        // Bands that move keep the closed form of their response, bands that stand still are fitted closer.
+        if matches!(processor.name(), "eq" | "dynamic_eq") {
+            return;
+        }
+        // The lane moves while all is silent.
+        let mut input = noise(channels, 20_000, 0.8);
+        input.iter_mut().for_each(|channel| channel[..4000].fill(0.0));
+        for (parameter, spec) in processor.parameters().specs().into_iter().enumerate() {
+            let value = spec.min + 0.4 * (spec.max.min(20_000.0) - spec.min);
+            let mut set = processor.clone();
+            set.parameters_mut().set(parameter, value);
+            let knot = |frame, value| Knot { frame, value, curve: Curve::Linear };
+            let lane = Lane::new(vec![knot(0, spec.min), knot(900, value)]).expect("because the frames rise");
+            let lanes = [ParameterLane { parameter, lane }];
+            let moved = Rig::new(processor, 44_100, channels, &lanes).run(&input, None, &[256]);
+            let still = render(&set, 44_100, &input);
+            let loudest = still.iter().flatten().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+            for (moved, still) in moved.iter().flatten().zip(still.iter().flatten()) {
+                let apart = (moved - still).abs();
+                assert!(apart <= 1e-5 * loudest.max(1.0), "{label}, {}: {moved}, not {still}", spec.name);
+            }
+        }
+    });
+}
+
+/// The names of all numbers in a document, lists counted from 1.
+fn numbers(name: &str, value: &serde_json::Value, found: &mut Vec<String>) {
+    let inside = |part: &str| if name.is_empty() { part.to_owned() } else { format!("{name}.{part}") };
+    match value {
+        serde_json::Value::Number(_) => found.push(name.to_owned()),
+        serde_json::Value::Object(fields) => {
+            fields.iter().for_each(|(field, value)| numbers(&inside(field), value, found));
+        }
+        serde_json::Value::Array(values) => {
+            values
+                .iter()
+                .zip(1..)
+                .for_each(|(value, number): (_, u32)| numbers(&inside(&number.to_string()), value, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_number_of_a_processor_can_be_automated_or_says_why_not() {
+    for (label, processor) in variants() {
+        let document = serde_json::to_value(&processor).expect("because a processor is a document");
+        let mut found = Vec::new();
+        numbers("", &document[processor.name()], &mut found);
+        let parameters = processor.parameters();
+        let specs = parameters.specs();
+        for name in found {
+            let field = name.rsplit('.').next().expect("because there is a last part");
+            let moves = specs.iter().any(|spec| spec.name == name);
+            let fixed = parameters.fixed().iter().any(|(fixed, _)| *fixed == field);
+            assert!(moves != fixed, "{label}, {name}: automatable {moves}, fixed {fixed}");
+        }
+    }
+}
+
+#[test]
 fn extreme_parameters_at_every_rate_give_finite_sound() {
     for rate_hz in RATES_HZ {
         for (label, processor) in variants() {

@@ -145,7 +145,7 @@ fn a_fault_in_what_a_preset_says_stands_where_the_preset_is_named() {
 }
 
 #[test]
-fn every_processor_has_a_page_that_names_its_parameters_and_presets() {
+fn every_processor_has_a_page_that_names_its_parameters_and_presets_and_compares() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/processors");
     for (processor, _) in Processor::REVISIONS {
         let page = std::fs::read_to_string(format!("{folder}/{processor}.md"));
@@ -154,5 +154,8 @@ fn every_processor_has_a_page_that_names_its_parameters_and_presets() {
         let names = parameters(processor).into_iter().chain(presets);
         let missing: Vec<String> = names.filter(|name| !page.contains(&format!("`{name}`"))).collect();
         assert!(missing.is_empty(), "docs/processors/{processor}.md does not name {missing:?}");
+        let compared = page.split("\n## Against other tools\n").nth(1).unwrap_or_default();
+        let named = compared.contains("ffmpeg") || compared.contains("sox");
+        assert!(named, "docs/processors/{processor}.md compares with no other tool, and does not say why not");
     }
 }

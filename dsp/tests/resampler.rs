@@ -8,6 +8,8 @@ use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::kernels::resampler::Resampler;
 #[path = "support/long.rs"]
 mod long;
+#[path = "resampler/noise.rs"]
+mod noise_of_others;
 
 use proptest::prelude::*;
 

@@ -155,6 +155,32 @@ fn words_and_patterns_are_checked() {
 }
 
 #[test]
+fn what_cannot_be_automated_says_why() {
+    for (insert, parameter, reason) in [
+        ("compressor = {}", "compressor-1.lookahead_ms", "decides the latency"),
+        ("limiter = {}", "limiter-1.lookahead_ms", "decides the latency"),
+        ("clipper = {}", "clipper-1.oversampling", "decides the latency"),
+        ("compressor = {}", "compressor-1.detection", "is a choice"),
+        ("delay = {}", "delay-1.time_beats", "automate `time_ms`"),
+        (
+            "eq = { bands = [{ kind = \"high_pass\", frequency_hz = 80 }] }",
+            "eq-1.bands.1.slope_db_per_octave",
+            "sections",
+        ),
+        ("eq = { bands = [{ kind = \"high_pass\", frequency_hz = 80 }] }", "eq-1.bands.1.kind", "is a choice"),
+        ("name = \"room\", convolution = { file = \"mono.wav\" }", "room.length_s", "transformed once"),
+    ] {
+        let marked = format!(
+            "inserts = [{{ {insert} }}]\nautomation = [{{ parameter = «\"inserts.{parameter}\", points = [{{ at = 0, value = 2 }}] }}]\n"
+        );
+        track(&marked, &["not_automatable"]);
+        let (text, _) = unmark(&format!("{HEAD}{TRACK}{marked}{BUS}{DELIVERABLE}{ASSETS}"));
+        let message = from_toml(&text).unwrap_err().0[0].message.clone();
+        assert!(message.contains("cannot be automated") && message.contains(reason), "{message}");
+    }
+}
+
+#[test]
 fn a_misspelt_processor_is_told_once() {
     track(
         "inserts = [{ «compresor = {} }]\nautomation = [{ parameter = \"inserts.compressor-1.ratio\", points = [{ at = 0, value = 2 }] }]\n",

@@ -1,90 +1,19 @@
-//! How fast sound decays, octave by octave, and the filters that make delay lines decay so.
+//! The filters that make delay lines decay as asked, octave by octave.
 //!
 //! A line of m frames in a loop takes 60·m/(fs·T(f)) dB off each round, where T is the time in which the sound falls by 60 dB.
 //! A level and eight sections (shelves at the ends, bells between) are fitted to it in dB, each error weighed against the
 //! loss asked for there, which makes it an error of T.
 //!
 //! *References*: J.-M. Jot, A. Chaigne, AES 90, 1991, for the loss of a line; K. Prawda, S. J. Schlecht, V. Välimäki,
-//! "Improved reverberation time control for feedback delay networks", DAFx-19, 2019, for graphic equalisers as its filter;
-//! ISO 3382-1:2009 for decay measured from −5 to −35 dB in octave bands.
+//! "Improved reverberation time control for feedback delay networks", DAFx-19, 2019, for graphic equalisers as its filter.
 
 use core::f64::consts::TAU;
 
+use super::decay::{Decay, OCTAVES, OCTAVES_HZ};
 use super::lanes::{Lanes, without_dust};
+use crate::control::{Interpolate, between};
 use crate::math;
 use crate::units::{db_from_power, gain_from_db};
-
-/// Octave bands of a decay.
-pub const OCTAVES: usize = 8;
-
-/// Their centres in Hz.
-pub const OCTAVES_HZ: [f64; OCTAVES] = [62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0];
-
-/// The time in which sound falls by 60 dB, over frequency: straight in log T over log f from octave to octave and
-/// half an octave beyond, level from there.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Decay {
-    /// log2 of the seconds at each octave's centre.
-    log_s: [f64; OCTAVES],
-}
-
-impl Decay {
-    /// The decay that, measured in octave bands from −5 to −35 dB, takes the seconds `asked`. Within a band the longest
-    /// decays last, so where neighbours differ the curve must lie below what is measured.
-    #[must_use]
-    pub fn measured_as(asked: &[f64; OCTAVES]) -> Self {
-        /// How far the curve may leave what is asked, as a factor in log2.
-        const REACH: f64 = 0.5;
-        let mut decay = Self { log_s: asked.map(math::log2) };
-        for _ in 0..8 {
-            let measured: [f64; OCTAVES] = core::array::from_fn(|octave| decay.measured_s(octave));
-            for octave in 0..OCTAVES {
-                let wanted = math::log2(asked[octave]);
-                let corrected = decay.log_s[octave] + (wanted - math::log2(measured[octave]));
-                decay.log_s[octave] = corrected.clamp(wanted - REACH, wanted + REACH);
-            }
-        }
-        decay
-    }
-
-    /// Seconds at a frequency.
-    #[must_use]
-    pub fn at(&self, hz: f64) -> f64 {
-        let place = (math::log2(hz / OCTAVES_HZ[0])).clamp(-0.5, OCTAVES as f64 - 0.5);
-        let below = (place.max(0.0) as usize).min(OCTAVES - 2);
-        let t = place - below as f64;
-        math::exp2(self.log_s[below] + t * (self.log_s[below + 1] - self.log_s[below]))
-    }
-
-    /// The longest decay at any frequency, in seconds.
-    #[must_use]
-    pub fn longest_s(&self) -> f64 {
-        math::exp2(self.log_s.into_iter().fold(f64::NEG_INFINITY, f64::max))
-    }
-
-    /// What a measurement in an octave band finds, for sound that starts out white.
-    fn measured_s(&self, octave: usize) -> f64 {
-        const POINTS: usize = 24;
-        // Equal steps in frequency, half an octave to both sides.
-        let (low, high) = (OCTAVES_HZ[octave] * 0.5f64.sqrt(), OCTAVES_HZ[octave] * 2f64.sqrt());
-        let rates: [f64; POINTS] = core::array::from_fn(|point| {
-            let hz = low + (high - low) * (point as f64 + 0.5) / POINTS as f64;
-            6.0 * core::f64::consts::LN_10 / self.at(hz)
-        });
-        // The integral of the energy that is still to come, backwards in time.
-        let left = |seconds: f64| rates.iter().map(|rate| math::exp(-rate * seconds) / rate).sum::<f64>();
-        let whole = left(0.0);
-        let time_of = |db: f64| {
-            let (mut early, mut late) = (0.0, 100.0);
-            for _ in 0..40 {
-                let middle = 0.5 * (early + late);
-                if db_from_power(left(middle) / whole) > db { early = middle } else { late = middle }
-            }
-            0.5 * (early + late)
-        };
-        2.0 * (time_of(-35.0) - time_of(-5.0))
-    }
-}
 
 /// Second-order sections: a low shelf between the lowest two octaves, bells, a high shelf between the highest two.
 const SECTIONS: usize = OCTAVES;
@@ -153,7 +82,7 @@ const UNKNOWNS: usize = SECTIONS + 1;
 struct Fit {
     sample_rate_hz: f64,
     /// cos w, cos 2w and 1/T for every point.
-    points: Vec<(f64, f64, f64)>,
+    points: [(f64, f64, f64); POINTS],
 }
 
 impl Fit {
@@ -163,7 +92,7 @@ impl Fit {
             let w = TAU * hz / sample_rate_hz;
             (math::cos(w), math::cos(2.0 * w), 1.0 / decay.at(hz))
         };
-        Self { sample_rate_hz, points: (0..POINTS).map(point).collect() }
+        Self { sample_rate_hz, points: core::array::from_fn(point) }
     }
 
     /// Moves the unknowns of a line of `frames` towards its loss: a step of Gauss and Newton.
@@ -220,22 +149,21 @@ fn solve(mut rows: [[f64; UNKNOWNS + 1]; UNKNOWNS]) -> [f64; UNKNOWNS] {
 }
 
 /// One section of all lines.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Section<const LINES: usize> {
     b: [Lanes<LINES>; 3],
     a: [Lanes<LINES>; 2],
-    state: [Lanes<LINES>; 2],
 }
 
-/// What a round through each of `LINES` delay lines takes away.
-#[derive(Debug, Clone)]
-pub struct Absorber<const LINES: usize> {
+/// What a round through each of `LINES` delay lines takes away, as coefficients.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Loss<const LINES: usize> {
     level: Lanes<LINES>,
     sections: [Section<LINES>; SECTIONS],
 }
 
-impl<const LINES: usize> Absorber<LINES> {
-    /// The absorber of lines of `lengths` frames.
+impl<const LINES: usize> Loss<LINES> {
+    /// The loss of lines of `lengths` frames.
     #[must_use]
     pub fn new(decay: &Decay, lengths: &[usize; LINES], sample_rate_hz: f64) -> Self {
         let fit = Fit::new(decay, sample_rate_hz);
@@ -255,20 +183,47 @@ impl<const LINES: usize> Absorber<LINES> {
             Section {
                 b: core::array::from_fn(|tap| Lanes(lines.map(|biquad| biquad.b[tap]))),
                 a: core::array::from_fn(|tap| Lanes(lines.map(|biquad| biquad.a[tap]))),
-                state: [Lanes::ZERO; 2],
             }
         };
         Self { level: Lanes(fitted.map(|unknowns| gain_from_db(unknowns[0]))), sections: core::array::from_fn(section) }
     }
+}
+
+/// A section between two is one of the same kind, whose gain lies between theirs: the coefficients of both have the same
+/// frequency and Q, and the gain where it is greatest is a mediant of both.
+impl<const LINES: usize> Interpolate for Loss<LINES> {
+    fn interpolated(&self, to: &Self, t: f64) -> Self {
+        let lanes = |from: &Lanes<LINES>, to: &Lanes<LINES>| {
+            Lanes(core::array::from_fn(|line| between(from.0[line], to.0[line], t)))
+        };
+        let section = |index: usize| {
+            let (from, to) = (&self.sections[index], &to.sections[index]);
+            Section {
+                b: core::array::from_fn(|tap| lanes(&from.b[tap], &to.b[tap])),
+                a: core::array::from_fn(|tap| lanes(&from.a[tap], &to.a[tap])),
+            }
+        };
+        Self { level: lanes(&self.level, &to.level), sections: core::array::from_fn(section) }
+    }
+}
+
+/// The filters of `LINES` delay lines at work: what they remember.
+#[derive(Debug, Clone)]
+pub struct Absorber<const LINES: usize> {
+    states: [[Lanes<LINES>; 2]; SECTIONS],
+}
+
+impl<const LINES: usize> Absorber<LINES> {
+    /// Filters in silence.
+    pub const SILENT: Self = Self { states: [[Lanes::ZERO; 2]; SECTIONS] };
 
     /// What is left of what comes out of the lines.
     #[inline(always)]
-    pub fn run(&mut self, row: &mut [f64; LINES]) {
-        for (value, level) in row.iter_mut().zip(&self.level.0) {
+    pub fn run(&mut self, loss: &Loss<LINES>, row: &mut [f64; LINES]) {
+        for (value, level) in row.iter_mut().zip(&loss.level.0) {
             *value *= level;
         }
-        for Section { b, a, state } in &mut self.sections {
-            let [first, second] = state;
+        for (Section { b, a }, [first, second]) in loss.sections.iter().zip(&mut self.states) {
             for (line, value) in row.iter_mut().enumerate() {
                 let x = *value;
                 let y = b[0].0[line] * x + first.0[line];
@@ -281,7 +236,7 @@ impl<const LINES: usize> Absorber<LINES> {
 
     /// Clears states that have decayed to nothing.
     pub fn tidy(&mut self) {
-        for value in self.sections.iter_mut().flat_map(|section| &mut section.state).flat_map(|state| &mut state.0) {
+        for value in self.states.iter_mut().flatten().flat_map(|state| &mut state.0) {
             *value = without_dust(*value);
         }
     }
@@ -289,12 +244,7 @@ impl<const LINES: usize> Absorber<LINES> {
     /// Whether nothing is left in it.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        self.sections.iter().all(|section| section.state == [Lanes::ZERO; 2])
-    }
-
-    /// Makes it silent.
-    pub fn reset(&mut self) {
-        self.sections.iter_mut().for_each(|section| section.state = [Lanes::ZERO; 2]);
+        self.states.iter().flatten().all(|state| *state == Lanes::ZERO)
     }
 }
 
@@ -304,14 +254,14 @@ mod tests {
 
     /// The most by which the decay of a line differs from the curve, as a share, over the octaves.
     fn worst(asked: &[f64; OCTAVES], frames: usize, sample_rate_hz: f64) -> f64 {
-        let decay = Decay { log_s: asked.map(math::log2) };
-        let absorber = Absorber::<1>::new(&decay, &[frames], sample_rate_hz);
+        let decay = Decay::through(asked);
+        let loss = Loss::<1>::new(&decay, &[frames], sample_rate_hz);
         let (mut worst, mut at) = (0.0_f64, 0.0);
         for point in 0..=4 * (OCTAVES - 1) {
             let hz = OCTAVES_HZ[0] * math::exp2(point as f64 / 4.0);
             let w = TAU * hz / sample_rate_hz;
-            let mut level = crate::units::db_from_gain(absorber.level.0[0]);
-            for Section { b, a, .. } in &absorber.sections {
+            let mut level = crate::units::db_from_gain(loss.level.0[0]);
+            for Section { b, a } in &loss.sections {
                 let biquad = Biquad { b: [b[0].0[0], b[1].0[0], b[2].0[0]], a: [a[0].0[0], a[1].0[0]] };
                 level += biquad.level_db(math::cos(w), math::cos(2.0 * w));
             }
@@ -341,16 +291,6 @@ mod tests {
                     assert!(worst < 0.045, "{curve:?}, {ms} ms, {sample_rate_hz} Hz: {worst}");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn a_curve_measures_in_octaves_as_asked() {
-        let asked = [2.6, 2.5, 2.3, 2.1, 2.0, 1.8, 1.3, 0.8];
-        let decay = Decay::measured_as(&asked);
-        for (octave, asked) in asked.iter().enumerate() {
-            let measured = decay.measured_s(octave);
-            assert!((measured / asked - 1.0).abs() < 0.01, "octave {octave}: {measured} for {asked}");
         }
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shaping::{self, Settings, Shape, Shaping, ShapingNode};
-use crate::node::{Node, ParameterLane, Parameters, Prepare};
+use crate::node::{DECIDES_LATENCY, Node, ParameterLane, Parameters, Prepare};
 use crate::units::gain_from_db;
 
 /// Cuts peaks off at a ceiling, hard or over a soft knee, oversampled.
@@ -44,6 +44,10 @@ impl Parameters for Clipper {
 
     fn faults(&self, _: u32) -> Vec<(String, String)> {
         shaping::faults(self.oversampling)
+    }
+
+    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+        &[("oversampling", DECIDES_LATENCY)]
     }
 
     fn latency_frames(&self, _: u32) -> usize {

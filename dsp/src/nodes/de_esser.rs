@@ -12,7 +12,7 @@ use crate::kernels::gain_computer::{GainComputer, LOG2_PER_DB};
 use crate::kernels::lanes::Lanes;
 use crate::kernels::window::{Sum, Window};
 use crate::math;
-use crate::node::{Block, CONTROL_FRAMES, LN_120_DB, Node, ParameterLane, Parameters, Prepare};
+use crate::node::{Block, CONTROL_FRAMES, DECIDES_LATENCY, LN_120_DB, Node, ParameterLane, Parameters, Prepare};
 use crate::units::frames_from_ms;
 
 /// Lowers sibilants: sounds that have most of their energy above a frequency, however loud they are.
@@ -86,6 +86,10 @@ impl Parameters for DeEsser {
 
     fn accepts_sidechain(&self) -> bool {
         true
+    }
+
+    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+        &[("lookahead_ms", DECIDES_LATENCY)]
     }
 
     fn latency_frames(&self, sample_rate_hz: u32) -> usize {

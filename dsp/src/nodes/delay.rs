@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::range_fault;
-use crate::control::{Interpolate, Moving, Run, Runs, TIDY_FRAMES, between, finite, moving_lanes, set_lanes};
+use crate::control::{Interpolate, Moving, Run, Runs, TIDY_FRAMES, between, finite, lane_of, moving_lanes, set_lanes};
 use crate::kernels::delay_line::DelayLine;
 use crate::kernels::lanes::Lanes;
+use crate::kernels::moving_tap::{REACH, Tap};
 use crate::kernels::one_pole::{self, OnePole};
 use crate::math;
 use crate::node::{Block, CONTROL_FRAMES, LN_120_DB, Node, ParameterLane, Parameters, Prepare};
@@ -70,6 +71,10 @@ impl Parameters for Delay {
 
     fn channels_out(&self, channels: usize) -> usize {
         if self.ping_pong { 2 } else { channels }
+    }
+
+    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+        &[("time_beats", "it follows the tempo of the session; automate `time_ms`")]
     }
 
     fn latency_frames(&self, _: u32) -> usize {
@@ -153,29 +158,13 @@ impl Interpolate for Settings {
     }
 }
 
-/// Frames to either side of a place between two frames, by which it is read.
-const REACH: usize = 4;
-
-/// The weights of the [`REACH`] frames up to a place `t` of the way from one frame to the next, and of as many after it: the
-/// polynomial through all of them (Lagrange). At a frame it is that frame.
-fn weights(t: f64) -> [f64; 2 * REACH] {
-    core::array::from_fn(|index| {
-        let at = index as f64 - (REACH - 1) as f64;
-        let others = (0..2 * REACH).filter(|other| *other != index).map(|other| other as f64 - (REACH - 1) as f64);
-        others.fold(1.0, |weight, other| weight * ((t - other) / (at - other)))
-    })
-}
-
 impl<const C: usize> DelayNode<C> {
     fn new(delay: Delay, sample_rate_hz: f64, prepare: Prepare, lanes: Vec<ParameterLane>) -> Self {
-        let moves = |name: &str| lanes.iter().find(|lane| delay.specs()[lane.parameter].name == name);
+        let moves = |name: &str| lane_of(&delay, &lanes, name);
         // Never shorter than a run, which is read before it is written.
         let length = match moves("time_ms") {
             None => frames_from_ms(delay.time_ms, prepare.sample_rate_hz).max(CONTROL_FRAMES),
-            Some(lane) => {
-                let longest_ms = lane.lane.knots().iter().map(|knot| knot.value).fold(1.0, f64::max);
-                frames_from_ms(longest_ms, prepare.sample_rate_hz) + CONTROL_FRAMES + 2 * REACH
-            }
+            Some(lane) => frames_from_ms(lane.highest(), prepare.sample_rate_hz) + CONTROL_FRAMES + 2 * REACH,
         };
         Self {
             channels_in: prepare.channels,
@@ -197,14 +186,7 @@ impl<const C: usize> DelayNode<C> {
     #[inline]
     fn read(&self, frames: f64, index: usize) -> Lanes<C> {
         let frames = frames.max((CONTROL_FRAMES + REACH) as f64);
-        let whole = frames.ceil();
-        // Frames back from the end of the line to the one at or before the place.
-        let back = whole as usize - index;
-        let mut sum = Lanes::ZERO;
-        for (tap, weight) in weights(whole - frames).into_iter().enumerate() {
-            sum = sum + Lanes(self.line.back(back + (REACH - 1) - tap).map(f64::from)) * weight;
-        }
-        sum
+        Tap::at(frames - index as f64).read(&self.line)
     }
 
     fn process_run(&mut self, block: &mut Block<'_>, run: Run) {

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::automation::Lane;
 use crate::buffer::Buffer;
 use crate::control::{
-    Interpolate, Moving, Run, Runs, TIDY_FRAMES, between, finite, moving_lanes, set_lanes, trailing_silence,
+    Interpolate, Moving, Run, Runs, TIDY_FRAMES, between, finite, lane_of, moving_lanes, set_lanes, trailing_silence,
 };
 use crate::kernels::ballistics::larger;
 use crate::kernels::delay_line::DelayLine;
@@ -29,11 +30,21 @@ pub enum Detection {
     Rms,
 }
 
+impl Detection {
+    /// The detector of one channel; `lane` is that of the window, if it moves.
+    pub(super) fn detector(self, rms_ms: f64, lane: Option<&Lane>, sample_rate_hz: u32) -> LevelDetector {
+        match (self, lane) {
+            (Self::Peak, _) => LevelDetector::peak(),
+            (Self::Rms, None) => LevelDetector::rms(frames_from_ms(rms_ms, sample_rate_hz)),
+            (Self::Rms, Some(lane)) => LevelDetector::moving_rms(frames_from_ms(lane.highest(), sample_rate_hz)),
+        }
+    }
+}
+
 /// What stands before a law and never moves.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Front {
     pub(super) detection: Detection,
-    pub(super) rms_ms: f64,
     pub(super) lookahead_ms: f64,
     /// The law is given the highest level of so long a past, beside that of the look-ahead.
     pub(super) hold_ms: f64,
@@ -43,6 +54,8 @@ pub(super) struct Front {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around {
     pub(super) corners: Corners,
+    /// Window of RMS detection.
+    pub(super) rms_ms: f64,
     /// 1 for one gain in all channels, 0 for one in each.
     pub(super) stereo_link: f64,
     pub(super) mix: f64,
@@ -108,6 +121,7 @@ struct Path<S> {
 
 #[derive(Debug, Clone, Copy)]
 struct Settings<S> {
+    rms_frames: f64,
     stereo_link: f64,
     mix: f64,
     law: S,
@@ -115,8 +129,8 @@ struct Settings<S> {
 
 impl<S: Interpolate> Settings<S> {
     fn of<L: Law<Settings = S>>(law: &L, sample_rate_hz: f64) -> Self {
-        let Around { stereo_link, mix, .. } = law.around();
-        Self { stereo_link, mix, law: law.settings(sample_rate_hz) }
+        let Around { rms_ms, stereo_link, mix, .. } = law.around();
+        Self { rms_frames: rms_ms * 0.001 * sample_rate_hz, stereo_link, mix, law: law.settings(sample_rate_hz) }
     }
 }
 
@@ -124,6 +138,7 @@ impl<S: Interpolate> Interpolate for Settings<S> {
     #[inline(always)]
     fn interpolated(&self, to: &Self, t: f64) -> Self {
         Self {
+            rms_frames: between(self.rms_frames, to.rms_frames, t),
             stereo_link: between(self.stereo_link, to.stereo_link, t),
             mix: between(self.mix, to.mix, t),
             law: self.law.interpolated(&to.law, t),
@@ -133,17 +148,14 @@ impl<S: Interpolate> Interpolate for Settings<S> {
 
 impl<L: Law, const C: usize> DynamicsNode<L, C> {
     fn new(law: L, sample_rate_hz: u32, lanes: Vec<ParameterLane>) -> Self {
-        let Front { detection, rms_ms, lookahead_ms, hold_ms } = law.front();
-        let Around { corners, stereo_link, .. } = law.around();
+        let Front { detection, lookahead_ms, hold_ms } = law.front();
+        let Around { corners, rms_ms, stereo_link, .. } = law.around();
         let names: Vec<String> = law.specs().into_iter().map(|spec| spec.name).collect();
         let moves = |start: &str| lanes.iter().any(|lane| names[lane.parameter].starts_with(start));
         let lookahead = frames_from_ms(lookahead_ms, sample_rate_hz);
         let window = lookahead + frames_from_ms(hold_ms, sample_rate_hz) + 1;
-        let detector = || match detection {
-            Detection::Peak => LevelDetector::peak(),
-            Detection::Rms => LevelDetector::rms(frames_from_ms(rms_ms, sample_rate_hz)),
-        };
-        let detectors = [detector(), detector()];
+        let rms_lane = lane_of(&law, &lanes, "rms_ms");
+        let detectors = core::array::from_fn(|_| detection.detector(rms_ms, rms_lane, sample_rate_hz));
         let apart = C == 2 && (stereo_link < 1.0 || moves("stereo_link"));
         let path = |_| Path { highest: Window::new(window), state: L::State::default() };
         let rate_hz = f64::from(sample_rate_hz);
@@ -152,7 +164,7 @@ impl<L: Law, const C: usize> DynamicsNode<L, C> {
             settings: Moving::still(Settings::of(&law, rate_hz)),
             key_filter: KeyFilter::new(corners, rate_hz),
             key_filter_moves: moves("key_"),
-            memory_frames: detectors[0].memory_frames() + window + lookahead,
+            memory_frames: LevelDetector::memory_frames(&detectors[0]) + window + lookahead,
             detectors,
             paths: (0..if apart { 2 } else { 1 }).map(path).collect(),
             lookahead: core::array::from_fn(|_| DelayLine::new(lookahead, 0.0)),
@@ -183,7 +195,8 @@ impl<L: Law, const C: usize> DynamicsNode<L, C> {
             }
         }
         for (detector, levels) in self.detectors.iter_mut().zip(levels.iter_mut()).take(channels) {
-            detector.run(run.frame, levels);
+            let settings = &self.settings;
+            detector.run(run.frame, levels, |index| settings.at(run.frame + index as i64).rms_frames);
         }
         let [first, second] = levels;
         if self.paths.len() == 1 {

@@ -14,7 +14,7 @@ use crate::control::moving_lanes;
 use crate::kernels::eq_fit::Fitted;
 use crate::kernels::prototype::Prototype;
 use crate::kernels::svf::Coefficients;
-use crate::node::{LN_120_DB, Node, ParameterLane, ParameterSpec, Parameters, Prepare};
+use crate::node::{DECIDES_ORDER, LN_120_DB, Node, ParameterLane, ParameterSpec, Parameters, Prepare};
 
 /// The most bands of an [`struct@Eq`].
 const MAX_BANDS: usize = 24;
@@ -211,6 +211,10 @@ impl Parameters for Eq {
             }
         }
         faults
+    }
+
+    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+        &[("slope_db_per_octave", DECIDES_ORDER)]
     }
 
     fn latency_frames(&self, _: u32) -> usize {

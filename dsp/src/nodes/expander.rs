@@ -46,7 +46,7 @@ pub struct Expander {
     pub lookahead_ms: f64,
     /// What the detector reads.
     pub detection: Detection,
-    /// Window of RMS detection in ms, 1 to 500. Cannot be automated: it is the length of a buffer.
+    /// Window of RMS detection in ms, 1 to 500.
     #[schemars(range(min = 1.0, max = 500.0))]
     pub rms_ms: f64,
     /// Corner of the high-pass in front of the detector in Hz, 10 (off) to 10000; 12 dB/octave.
@@ -91,14 +91,14 @@ impl Parameters for Expander {
         hold_ms: 0.0 to 2000.0,
         release_ms: 1.0 to 5000.0,
         mix: 0.0 to 1.0,
+        rms_ms: 1.0 to 500.0,
         key_high_pass_hz: 10.0 to 10000.0,
         key_low_pass_hz: 100.0 to 20000.0,
         stereo_link: 0.0 to 1.0,
     }
 
     fn faults(&self, _: u32) -> Vec<(String, String)> {
-        let lookahead = range_fault("lookahead_ms", self.lookahead_ms, 0.0, 20.0);
-        lookahead.into_iter().chain(range_fault("rms_ms", self.rms_ms, 1.0, 500.0)).collect()
+        range_fault("lookahead_ms", self.lookahead_ms, 0.0, 20.0).into_iter().collect()
     }
 
     looks_ahead!();
@@ -130,14 +130,14 @@ impl Law for Expander {
     type State = GateBallistics;
 
     fn front(&self) -> Front {
-        let Self { detection, rms_ms, lookahead_ms, .. } = *self;
-        Front { detection, rms_ms, lookahead_ms, hold_ms: 0.0 }
+        let Self { detection, lookahead_ms, .. } = *self;
+        Front { detection, lookahead_ms, hold_ms: 0.0 }
     }
 
     fn around(&self) -> Around {
-        let Self { key_high_pass_hz, key_low_pass_hz, stereo_link, mix, .. } = *self;
+        let Self { key_high_pass_hz, key_low_pass_hz, rms_ms, stereo_link, mix, .. } = *self;
         let corners = Corners { high_pass_hz: key_high_pass_hz, low_pass_hz: key_low_pass_hz };
-        Around { corners, stereo_link, mix }
+        Around { corners, rms_ms, stereo_link, mix }
     }
 
     fn settings(&self, sample_rate_hz: f64) -> Settings {

@@ -128,13 +128,13 @@ impl Law for Gate {
     type State = State;
 
     fn front(&self) -> Front {
-        Front { detection: Detection::Peak, rms_ms: 0.0, lookahead_ms: self.lookahead_ms, hold_ms: 0.0 }
+        Front { detection: Detection::Peak, lookahead_ms: self.lookahead_ms, hold_ms: 0.0 }
     }
 
     fn around(&self) -> Around {
         let Self { key_high_pass_hz, key_low_pass_hz, stereo_link, .. } = *self;
         let corners = Corners { high_pass_hz: key_high_pass_hz, low_pass_hz: key_low_pass_hz };
-        Around { corners, stereo_link, mix: 1.0 }
+        Around { corners, rms_ms: 0.0, stereo_link, mix: 1.0 }
     }
 
     fn settings(&self, sample_rate_hz: f64) -> Settings {

@@ -7,7 +7,7 @@ use crate::automation::Lane;
 use crate::control::{Moving, moving_lanes};
 use crate::kernels::limiter::{self, LimiterKernel};
 use crate::kernels::release::Speed;
-use crate::node::{Block, Node, ParameterLane, Parameters, Prepare};
+use crate::node::{Block, DECIDES_LATENCY, Node, ParameterLane, Parameters, Prepare};
 use crate::units::{frames_from_ms, gain_from_db};
 
 /// A streaming true-peak limiter: one pass, look-ahead, channels linked.
@@ -54,6 +54,10 @@ impl Parameters for Limiter {
                 (field.to_owned(), format!("{value} {unit} is out of range: expected {min} to {max} {unit}"))
             })
             .collect()
+    }
+
+    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+        &[("lookahead_ms", DECIDES_LATENCY)]
     }
 
     fn latency_frames(&self, sample_rate_hz: u32) -> usize {

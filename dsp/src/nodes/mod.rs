@@ -15,6 +15,37 @@ macro_rules! continuous {
             panic!("no continuous parameter {index}, for there is none")
         }
     };
+    // After single fields a list that is empty or has so many values, `name.1` and on.
+    (
+        [$list:ident: $count:literal values of $lowest:literal to $highest:literal, else $default:literal]
+        $($field:ident: $min:literal to $max:literal,)+
+    ) => {
+        fn specs(&self) -> Vec<$crate::node::ParameterSpec> {
+            let fields = [$((stringify!($field).to_owned(), $min, $max)),+];
+            let list = (1..=$count).map(|number| (format!(concat!(stringify!($list), ".{}"), number), $lowest, $highest));
+            let spec = |(name, min, max)| $crate::node::ParameterSpec { name, min, max };
+            fields.into_iter().chain(list).map(spec).collect()
+        }
+
+        fn get(&self, index: usize) -> f64 {
+            let fields = [$(self.$field),+];
+            match index.checked_sub(fields.len()) {
+                None => fields[index],
+                Some(place) => self.$list.get(place).copied().unwrap_or($default),
+            }
+        }
+
+        fn set(&mut self, index: usize, value: f64) {
+            let fields = [$(&mut self.$field),+];
+            match index.checked_sub(fields.len()) {
+                None => *fields.into_iter().nth(index).expect("because it is one of the fields") = value,
+                Some(place) => {
+                    self.$list.resize($count, $default);
+                    self.$list[place] = value;
+                }
+            }
+        }
+    };
     ($($field:ident: $min:literal to $max:literal,)+) => {
         fn specs(&self) -> Vec<$crate::node::ParameterSpec> {
             vec![$($crate::node::ParameterSpec { name: stringify!($field).into(), min: $min, max: $max }),+]
@@ -48,6 +79,10 @@ macro_rules! looks_ahead {
     () => {
         fn accepts_sidechain(&self) -> bool {
             true
+        }
+
+        fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+            &[("lookahead_ms", $crate::node::DECIDES_LATENCY)]
         }
 
         fn latency_frames(&self, sample_rate_hz: u32) -> usize {
@@ -212,9 +247,9 @@ processors! {
     /// A parametric equaliser.
     eq: Eq, revision 2;
     /// A compressor.
-    compressor: Compressor, revision 2;
+    compressor: Compressor, revision 3;
     /// A downward expander.
-    expander: Expander, revision 1;
+    expander: Expander, revision 2;
     /// A noise gate.
     gate: Gate, revision 1;
     /// A transient shaper.
@@ -228,7 +263,7 @@ processors! {
     /// Mono below a frequency.
     mono_below: MonoBelow, revision 1;
     /// A multiband compressor.
-    multiband: Multiband, revision 1;
+    multiband: Multiband, revision 2;
     /// A de-esser.
     de_esser: DeEsser, revision 1;
     /// A dynamic equaliser.
@@ -236,12 +271,28 @@ processors! {
     /// A delay.
     delay: Delay, revision 2;
     /// A reverb.
-    reverb: Reverb, revision 2;
+    reverb: Reverb, revision 3;
     /// Convolution with an impulse response.
-    convolution: Convolution, revision 2;
+    convolution: Convolution, revision 3;
 }
 
 impl Processor {
+    /// Whether the document has a field of that name for the processor, or for its bands: `bands.2.kind`.
+    #[must_use]
+    pub fn has_field(&self, name: &str) -> bool {
+        let document = serde_json::to_value(self).unwrap_or_default();
+        let mut place = document.get(self.name());
+        for part in name.split('.') {
+            // Bands count from 1.
+            let band = part.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            place = place.and_then(|place| match band {
+                Some(band) => place.get(band),
+                None => place.get(part),
+            });
+        }
+        place.is_some()
+    }
+
     /// The file that the processor needs beside its parameters, as the document names it; it may be empty.
     #[must_use]
     pub fn file(&self) -> Option<&str> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::control::{Moving, Run, Runs, finite, moving_lanes, set_lanes};
 use crate::kernels::crossover::{Corner, Crossover, Slope};
 use crate::kernels::lanes::Lanes;
-use crate::node::{Block, CONTROL_FRAMES, LN_120_DB, Node, ParameterLane, Parameters, Prepare};
+use crate::node::{Block, CONTROL_FRAMES, DECIDES_ORDER, LN_120_DB, Node, ParameterLane, Parameters, Prepare};
 
 /// Removes the side below a frequency; the middle keeps its level and goes through the phase that the side gets.
 ///
@@ -36,6 +36,10 @@ impl Parameters for MonoBelow {
 
     fn faults(&self, _: u32) -> Vec<(String, String)> {
         super::slope_fault("slope_db_per_octave", self.slope_db_per_octave).into_iter().collect()
+    }
+
+    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+        &[("slope_db_per_octave", DECIDES_ORDER)]
     }
 
     fn latency_frames(&self, _: u32) -> usize {

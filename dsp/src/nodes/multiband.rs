@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use running::MultibandNode;
 
-use super::{Detection, bands, range_fault};
+use super::{Detection, bands};
 use crate::control::moving_lanes;
 use crate::kernels::ballistics::Smoothing;
 use crate::kernels::crossover::{MAX_BANDS, Slope};
-use crate::node::{LN_120_DB, Node, ParameterLane, ParameterSpec, Parameters, Prepare};
+use crate::node::{DECIDES_ORDER, LN_120_DB, Node, ParameterLane, ParameterSpec, Parameters, Prepare};
 
 /// The range of a crossover frequency in Hz.
 const CROSSOVER_HZ: (f64, f64) = (20.0, 20_000.0);
@@ -30,7 +30,7 @@ pub struct Multiband {
     pub bands: Vec<CompressorBand>,
     /// What the detectors read.
     pub detection: Detection,
-    /// Window of RMS detection in ms, 1 to 500. Cannot be automated: it is the length of a buffer.
+    /// Window of RMS detection in ms, 1 to 500.
     #[schemars(range(min = 1.0, max = 500.0))]
     pub rms_ms: f64,
     /// How attack and release work together.
@@ -117,30 +117,39 @@ impl Parameters for CompressorBand {
     }
 }
 
-/// The crossovers first, then the bands.
+/// The window of the detectors first, then the crossovers, then the bands.
 impl Parameters for Multiband {
     fn specs(&self) -> Vec<ParameterSpec> {
         let (min, max) = CROSSOVER_HZ;
+        let window = ParameterSpec { name: "rms_ms".into(), min: 1.0, max: 500.0 };
         let crossover = |index: usize| ParameterSpec { name: format!("crossovers_hz.{}", index + 1), min, max };
-        (0..self.crossovers_hz.len()).map(crossover).chain(bands::specs(&self.bands)).collect()
+        let crossovers = (0..self.crossovers_hz.len()).map(crossover);
+        core::iter::once(window).chain(crossovers).chain(bands::specs(&self.bands)).collect()
     }
 
     fn get(&self, index: usize) -> f64 {
-        match self.crossovers_hz.get(index) {
+        if index == 0 {
+            return self.rms_ms;
+        }
+        match self.crossovers_hz.get(index - 1) {
             Some(hz) => *hz,
             None => {
-                let (band, parameter) = bands::locate(&self.bands, index - self.crossovers_hz.len());
+                let (band, parameter) = bands::locate(&self.bands, index - self.first_of_bands());
                 self.bands[band].get(parameter)
             }
         }
     }
 
     fn set(&mut self, index: usize, value: f64) {
-        let crossovers = self.crossovers_hz.len();
-        match self.crossovers_hz.get_mut(index) {
+        let first_of_bands = self.first_of_bands();
+        if index == 0 {
+            self.rms_ms = value;
+            return;
+        }
+        match self.crossovers_hz.get_mut(index - 1) {
             Some(hz) => *hz = value,
             None => {
-                let (band, parameter) = bands::locate(&self.bands, index - crossovers);
+                let (band, parameter) = bands::locate(&self.bands, index - first_of_bands);
                 self.bands[band].set(parameter, value);
             }
         }
@@ -168,12 +177,15 @@ impl Parameters for Multiband {
             }
         }
         faults.extend(super::slope_fault("slope_db_per_octave", self.slope_db_per_octave));
-        faults.extend(range_fault("rms_ms", self.rms_ms, 1.0, 500.0));
         faults
     }
 
     fn accepts_sidechain(&self) -> bool {
         true
+    }
+
+    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+        &[("slope_db_per_octave", DECIDES_ORDER)]
     }
 
     fn latency_frames(&self, _: u32) -> usize {
@@ -190,6 +202,11 @@ impl Parameters for Multiband {
 }
 
 impl Multiband {
+    /// The parameter from which on those of the bands are counted.
+    fn first_of_bands(&self) -> usize {
+        1 + self.crossovers_hz.len()
+    }
+
     fn slope(&self) -> Slope {
         Slope::of(self.slope_db_per_octave).unwrap_or(Slope::Db24)
     }

@@ -1,13 +1,13 @@
 //! Reverb: its parameters. What they set in motion is in [`running`].
 
+mod room;
 mod running;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::range_fault;
 use crate::control::moving_lanes;
-use crate::kernels::absorption::{Decay, OCTAVES, OCTAVES_HZ};
+use crate::kernels::decay::{Decay, OCTAVES, OCTAVES_HZ};
 use crate::math;
 use crate::node::{Node, ParameterLane, Parameters, Prepare};
 use running::ReverbNode;
@@ -16,29 +16,29 @@ use running::ReverbNode;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reverb {
-    /// Time in which the middle of the sound falls by 60 dB (RT60), in seconds, 0.1 to 20. Cannot be automated.
+    /// Time in which the middle of the sound falls by 60 dB (RT60), in seconds, 0.1 to 20.
     #[schemars(range(min = 0.1, max = 20.0))]
     pub decay_s: f64,
-    /// The decay far below `low_hz` as a multiple of `decay_s`, 0.2 to 3. Cannot be automated.
+    /// The decay far below `low_hz` as a multiple of `decay_s`, 0.2 to 3.
     #[schemars(range(min = 0.2, max = 3.0))]
     pub low_decay: f64,
-    /// Where the low decay begins, in Hz, 40 to 1000: half the way, as a ratio. Cannot be automated.
+    /// Where the low decay begins, in Hz, 40 to 1000: half the way, as a ratio.
     #[schemars(range(min = 40.0, max = 1000.0))]
     pub low_hz: f64,
-    /// The decay far above `high_hz` as a multiple of `decay_s`, 0.1 to 2. Cannot be automated.
+    /// The decay far above `high_hz` as a multiple of `decay_s`, 0.1 to 2.
     #[schemars(range(min = 0.1, max = 2.0))]
     pub high_decay: f64,
-    /// Where the high decay begins, in Hz, 1000 to 16000: half the way, as a ratio. Cannot be automated.
+    /// Where the high decay begins, in Hz, 1000 to 16000: half the way, as a ratio.
     #[schemars(range(min = 1000.0, max = 16000.0))]
     pub high_hz: f64,
     /// The decay of each octave from 63 Hz to 8 kHz as a multiple of what the other parameters say, 8 values of 0.25 to 4;
-    /// empty leaves them alone. Cannot be automated.
+    /// empty leaves them alone.
     #[schemars(length(max = 8), inner(range(min = 0.25, max = 4.0)))]
     pub octaves: Vec<f64>,
-    /// Time before the first reflection in ms, 0 to 500. Cannot be automated.
+    /// Time before the first reflection in ms, 0 to 500. While it moves, what goes into the reverb bends in pitch as on tape.
     #[schemars(range(min = 0.0, max = 500.0))]
     pub predelay_ms: f64,
-    /// Size of the room, 0 (small) to 1 (large): scales the delay lines. Cannot be automated.
+    /// Size of the room, 0 (small) to 1 (large): scales the delay lines. While it moves, the sound in them bends in pitch.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub size: f64,
     /// Share of the energy that are early reflections, 0 to 1.
@@ -47,7 +47,7 @@ pub struct Reverb {
     /// How far the network turns its lines into each other and back, 0 (still) to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub modulation: f64,
-    /// How often it does so, in Hz, 0.05 to 5. Cannot be automated: its phase follows the session frame.
+    /// How often it does so, in Hz, 0.05 to 5.
     #[schemars(range(min = 0.05, max = 5.0))]
     pub modulation_hz: f64,
     /// Corner in Hz of the high cut before the reverb, 500 to 20000.
@@ -88,8 +88,17 @@ impl Default for Reverb {
 
 impl Parameters for Reverb {
     continuous! {
+        [octaves: 8 values of 0.25 to 4.0, else 1.0]
+        decay_s: 0.1 to 20.0,
+        low_decay: 0.2 to 3.0,
+        low_hz: 40.0 to 1000.0,
+        high_decay: 0.1 to 2.0,
+        high_hz: 1000.0 to 16000.0,
+        predelay_ms: 0.0 to 500.0,
+        size: 0.0 to 1.0,
         early: 0.0 to 1.0,
         modulation: 0.0 to 1.0,
+        modulation_hz: 0.05 to 5.0,
         high_cut_hz: 500.0 to 20000.0,
         low_cut_hz: 10.0 to 2000.0,
         width: 0.0 to 1.0,
@@ -100,22 +109,7 @@ impl Parameters for Reverb {
         let count = self.octaves.len();
         let octaves = (count != 0 && count != OCTAVES)
             .then(|| ("octaves".to_owned(), format!("has {count} values; expected {OCTAVES}, or none")));
-        let octave = |(index, value): (usize, &f64)| range_fault(format!("octaves.{}", index + 1), *value, 0.25, 4.0);
-        [
-            range_fault("decay_s", self.decay_s, 0.1, 20.0),
-            range_fault("low_decay", self.low_decay, 0.2, 3.0),
-            range_fault("low_hz", self.low_hz, 40.0, 1000.0),
-            range_fault("high_decay", self.high_decay, 0.1, 2.0),
-            range_fault("high_hz", self.high_hz, 1000.0, 16_000.0),
-            range_fault("predelay_ms", self.predelay_ms, 0.0, 500.0),
-            range_fault("size", self.size, 0.0, 1.0),
-            range_fault("modulation_hz", self.modulation_hz, 0.05, 5.0),
-            octaves,
-        ]
-        .into_iter()
-        .chain(self.octaves.iter().enumerate().map(octave))
-        .flatten()
-        .collect()
+        octaves.into_iter().collect()
     }
 
     fn channels_out(&self, _: usize) -> usize {
@@ -162,6 +156,17 @@ impl Reverb {
         let mut reverb = self.clone();
         let moving = moving_lanes(&mut reverb, lanes);
         Box::new(ReverbNode::new(reverb, prepare, moving))
+    }
+
+    /// The lanes that move the room, and the others.
+    fn lanes_of_room(&self, lanes: Vec<ParameterLane>) -> (Vec<ParameterLane>, Vec<ParameterLane>) {
+        let specs = self.specs();
+        let of_room = |lane: &ParameterLane| {
+            let name = specs[lane.parameter].name.as_str();
+            matches!(name, "decay_s" | "low_decay" | "low_hz" | "high_decay" | "high_hz" | "size")
+                || name.starts_with("octaves.")
+        };
+        lanes.into_iter().partition(of_room)
     }
 
     /// Delays against those of a middle-sized room: 0.4 to 1.6.

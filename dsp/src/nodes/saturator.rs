@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shaping::{self, Settings, Shape, Shaping, ShapingNode};
 use crate::kernels::shaper::{Tanh, Tube};
-use crate::node::{Node, ParameterLane, Parameters, Prepare};
+use crate::node::{DECIDES_LATENCY, Node, ParameterLane, Parameters, Prepare};
 use crate::units::gain_from_db;
 
 /// Bends the waveform by a curve of slope 1 at 0, oversampled: harmonics without aliases.
@@ -61,6 +61,10 @@ impl Parameters for Saturator {
 
     fn faults(&self, _: u32) -> Vec<(String, String)> {
         shaping::faults(self.oversampling)
+    }
+
+    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+        &[("oversampling", DECIDES_LATENCY)]
     }
 
     fn latency_frames(&self, _: u32) -> usize {

@@ -142,13 +142,13 @@ impl Law for Transient {
     type State = State;
 
     fn front(&self) -> Front {
-        Front { detection: Detection::Peak, rms_ms: 0.0, lookahead_ms: 0.0, hold_ms: HOLD_MS }
+        Front { detection: Detection::Peak, lookahead_ms: 0.0, hold_ms: HOLD_MS }
     }
 
     fn around(&self) -> Around {
         let Self { key_high_pass_hz, key_low_pass_hz, stereo_link, mix, .. } = *self;
         let corners = Corners { high_pass_hz: key_high_pass_hz, low_pass_hz: key_low_pass_hz };
-        Around { corners, stereo_link, mix }
+        Around { corners, rms_ms: 0.0, stereo_link, mix }
     }
 
     fn settings(&self, sample_rate_hz: f64) -> Settings {

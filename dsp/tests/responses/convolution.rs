@@ -1,7 +1,10 @@
+use mixdown_dsp::automation::{Curve, Knot, Lane};
+use mixdown_dsp::math;
+use mixdown_dsp::node::ParameterLane;
 use mixdown_dsp::nodes::{Convolution, Processor};
 
 use super::db;
-use super::support::{impulse, noise, render};
+use super::support::{Rig, impulse, noise, render};
 use crate::signals::buffer;
 
 /// Exponentially decaying noise, `decay_frames` to −60 dB.
@@ -148,4 +151,27 @@ fn ffmpeg_hears_the_same() {
     let difference_db = db(error / power) / 2.0;
     println!("against afir: {difference_db:.1} dB");
     assert!(difference_db <= -125.0, "{difference_db} dB");
+}
+
+#[test]
+fn a_predelay_that_moves_bends_tones_and_nothing_else() {
+    let rate = 48_000.0;
+    let tone = |hz: f64, from: f64| -> Vec<f32> {
+        let sample = |n: u32| math::sin(core::f64::consts::TAU * hz * (f64::from(n) - from) / rate) as f32;
+        (0..48_000).map(sample).collect()
+    };
+    let processor = loaded(plain(), &[vec![1.0]]);
+    let parameter = processor.parameters().specs().iter().position(|spec| spec.name == "predelay_ms");
+    let knot = |frame, value| Knot { frame, value, curve: Curve::Linear };
+    // 100 ms in a second: a tone of 1 kHz leaves at 900 Hz.
+    let lane = Lane::new(vec![knot(0, 0.0), knot(48_000, 100.0)]).expect("because the frames rise");
+    let lanes = [ParameterLane { parameter: parameter.expect("because it has one"), lane }];
+    let latency = processor.parameters().latency_frames(48_000);
+    let output = Rig::new(&processor, 48_000, 1, &lanes).run(&[tone(1000.0, 0.0)], None, &[512]);
+    let bent = tone(900.0, 0.0);
+    let error = error_db(
+        &output[0][latency + 480..],
+        &bent[480..48_000 - latency].iter().map(|s| f64::from(*s)).collect::<Vec<_>>(),
+    );
+    assert!(error < -120.0, "{error} dB");
 }

@@ -7,6 +7,7 @@ mod support;
 mod tools;
 
 mod channels;
+mod compared;
 mod compressor;
 mod convolution;
 mod crossover;

@@ -1,12 +1,11 @@
 use core::f64::consts::{PI, TAU};
-use std::process::Command;
 
 use mixdown_dsp::kernels::ballistics::Smoothing;
 use mixdown_dsp::math;
 use mixdown_dsp::nodes::{CompressorBand, Detection, Multiband, Processor};
 
 use super::support::{MAX_BLOCK_FRAMES, Rig, bits, impulse, noise, render};
-use super::tools::read_f32;
+use super::tools::{read_f32, sox};
 use super::{audible_hz, db, from_db, spectrum};
 
 const RATE_HZ: u32 = 48_000;
@@ -179,18 +178,8 @@ fn at_ratio_1_two_bands_are_those_of_sox() {
     let m = Multiband { crossovers_hz: vec![1000.0], bands: vec![idle; 2], ..Multiband::default() };
     let input = noise(1, 48_000, 0.25);
     let folder = tempfile::tempdir().expect("because there is room for a folder");
-    let path = folder.path().join("in.f32");
-    let bytes: Vec<u8> = input[0].iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    std::fs::write(&path, bytes).expect("because the folder is ours");
     let straight = "0.005,0.1 -90,-90,0,0";
-    let output = Command::new("sox")
-        .args(["-D", "-t", "f32", "-r", "48000", "-c", "1"])
-        .arg(&path)
-        .args(["-t", "f32", "-", "mcompand", straight, "1000", straight])
-        .output()
-        .expect("because `make test` installs sox");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let theirs = read_f32(&output.stdout, 1).remove(0);
+    let theirs = read_f32(&sox(folder.path(), &input, &["mcompand", straight, "1000", straight]), 1).remove(0);
     let ours = render(&Processor::Multiband(m), RATE_HZ, &input).remove(0);
     assert_eq!(ours.len(), theirs.len());
     let worst = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

@@ -1,9 +1,11 @@
+use mixdown_dsp::automation::{Curve, Knot, Lane};
 use mixdown_dsp::kernels::fft::{RealFft, Spectrum};
 use mixdown_dsp::math;
+use mixdown_dsp::node::{ParameterLane, Parameters};
 use mixdown_dsp::nodes::{Processor, Reverb};
 
 use super::db;
-use super::support::{impulse, noise, render};
+use super::support::{Rig, impulse, noise, render};
 
 /// One octave of a response, by eighth-order Butterworth filters run backwards in time: what they ring with then comes before
 /// the sound and not into its decay (F. Jacobsen, J. H. Rindel, J. Sound Vib. 117, 1987).
@@ -246,4 +248,88 @@ fn nothing_sounds_before_the_predelay() {
     let reverb = Processor::Reverb(Reverb { predelay_ms: 50.0, ..Reverb::default() });
     let output = render(&reverb, 48_000, &impulse(2, 6000));
     assert!(output.iter().all(|side| side[..2400].iter().all(|sample| *sample == 0.0)));
+}
+
+/// A lane of a reverb's parameter through these knots.
+fn lane(name: &str, knots: &[(u64, f64, Curve)]) -> ParameterLane {
+    let parameter =
+        Reverb::default().specs().iter().position(|spec| spec.name == name).expect("because it has the name");
+    let knots = knots.iter().map(|&(frame, value, curve)| Knot { frame, value, curve }).collect();
+    ParameterLane { parameter, lane: Lane::new(knots).expect("because the frames rise") }
+}
+
+#[test]
+fn a_decay_that_jumps_changes_the_slope_of_what_already_sounds_and_not_its_level() {
+    let reverb = Reverb { decay_s: 4.0, low_decay: 1.0, high_decay: 1.0, early: 0.0, ..Reverb::default() };
+    let processor = Processor::Reverb(reverb);
+    for (from_s, to_s) in [(4.0, 0.6), (0.6, 4.0)] {
+        let lanes = [lane("decay_s", &[(0, from_s, Curve::Hold), (24_000, to_s, Curve::Hold)])];
+        let mut burst = noise(2, 96_000, 0.5);
+        burst.iter_mut().for_each(|channel| channel[4800..].fill(0.0));
+        let output = Rig::new(&processor, 48_000, 2, &lanes).run(&burst, None, &[1000]);
+        let level_db = |from: usize, to: usize| {
+            let power: f64 = output.iter().flat_map(|c| &c[from..to]).map(|s| f64::from(*s) * f64::from(*s)).sum();
+            db(power / (to - from) as f64) / 2.0
+        };
+        // dB per second before the jump and after it, over a quarter of a second each.
+        let slope = |start: usize| (level_db(start + 12_000, start + 14_400) - level_db(start, start + 2400)) * 4.0;
+        let (before, after) = (slope(9600), slope(26_400));
+        println!("{from_s} to {to_s} s: {before:.1} and {after:.1} dB/s");
+        assert!((before * from_s / -60.0 - 1.0).abs() < 0.15, "{from_s} s: {before} dB/s");
+        assert!((after * to_s / -60.0 - 1.0).abs() < 0.15, "{to_s} s: {after} dB/s");
+        // No step: over the jump the level falls by no more than both slopes say.
+        let fall = level_db(22_000, 23_500) - level_db(26_000, 27_500);
+        assert!((-0.5..8.0).contains(&fall), "{from_s} to {to_s} s: {fall} dB over the jump");
+    }
+}
+
+#[test]
+fn a_room_whose_size_and_decays_jump_about_never_gets_louder_than_what_is_fed() {
+    let processor = Processor::Reverb(Reverb { modulation: 1.0, ..Reverb::default() });
+    let jumping = |name: &str, low: f64, high: f64, every: u64| {
+        let knot = |index: u64| (index * every, if index % 2 == 0 { low } else { high }, Curve::Hold);
+        lane(name, &(0..96_000 / every).map(knot).collect::<Vec<_>>())
+    };
+    let mut lanes = vec![
+        jumping("decay_s", 0.1, 20.0, 1100),
+        jumping("low_hz", 40.0, 1000.0, 1300),
+        jumping("low_decay", 0.2, 3.0, 700),
+        jumping("size", 0.0, 1.0, 1700),
+        jumping("predelay_ms", 0.0, 500.0, 3100),
+        jumping("octaves.4", 0.25, 4.0, 900),
+    ];
+    lanes.sort_by_key(|lane| lane.parameter);
+    let output = Rig::new(&processor, 48_000, 2, &lanes).run(&noise(2, 96_000, 0.5), None, &[777]);
+    let loudest = output.iter().flatten().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+    assert!((0.05..4.0).contains(&loudest), "{loudest}");
+}
+
+#[test]
+fn a_growing_room_bends_tones_down_and_the_speed_of_turns_adds_up() {
+    // While pre-delay grows by r seconds a second, a tone of f leaves at f·(1 − r).
+    let reverb = Reverb { mix: 1.0, early: 1.0, size: 0.0, modulation: 0.0, ..Reverb::default() };
+    let lanes = [lane("predelay_ms", &[(0, 0.0, Curve::Linear), (96_000, 200.0, Curve::Linear)])];
+    let tone: Vec<f32> =
+        (0..96_000).map(|n| math::sin(core::f64::consts::TAU * 1000.0 * f64::from(n) / 48_000.0) as f32).collect();
+    let output = Rig::new(&Processor::Reverb(reverb), 48_000, 1, &lanes).run(&[tone], None, &[512]);
+    let level = |hz: f64| {
+        let (re, im) = super::spectrum(&output[0][24_000..72_000], hz, 48_000.0);
+        re * re + im * im
+    };
+    assert!(level(900.0) > 1e4 * level(1000.0), "{} at 900 Hz, {} at 1 kHz", level(900.0), level(1000.0));
+
+    // Half a round at 1 Hz and half a round at 5 Hz end where one at 1 Hz does.
+    let turning = Processor::Reverb(Reverb { modulation: 1.0, ..Reverb::default() });
+    let lanes =
+        [lane("modulation_hz", &[(0, 1.0, Curve::Hold), (24_000, 5.0, Curve::Hold), (28_800, 1.0, Curve::Hold)])];
+    let mut late = impulse(2, 60_000);
+    late.iter_mut().for_each(|channel| channel.rotate_right(28_800));
+    let moved = Rig::new(&turning, 48_000, 2, &lanes).run(&late, None, &[512]);
+    let steady = Processor::Reverb(Reverb { modulation: 1.0, modulation_hz: 1.0, ..Reverb::default() });
+    let mut rig = Rig::new(&steady, 48_000, 2, &[]);
+    rig.frame = 19_200;
+    let still = rig.run(&late, None, &[512]);
+    for (moved, still) in moved.iter().flatten().zip(still.iter().flatten()) {
+        assert!((moved - still).abs() < 1e-6, "{moved}, not {still}");
+    }
 }

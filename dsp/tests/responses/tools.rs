@@ -1,4 +1,4 @@
-//! ffmpeg as a second opinion.
+//! ffmpeg and sox as second opinions.
 
 use std::path::Path;
 use std::process::Command;
@@ -30,6 +30,21 @@ pub fn filter(folder: &Path, inputs: &[&[Vec<f32>]], graph: &str) -> Vec<u8> {
         .output()
         .unwrap_or_else(|error| panic!("ffmpeg cannot be run ({error}): `make test` installs what the tests need"));
     assert!(output.status.success(), "{graph}\n{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// What sox makes at 48 kHz of an input by an effect, as raw 32-bit floats.
+pub fn sox(folder: &Path, input: &[Vec<f32>], effect: &[&str]) -> Vec<u8> {
+    let path = folder.join("in.f32");
+    write_f32(&path, input);
+    let output = Command::new("sox")
+        .args(["-D", "-t", "f32", "-r", "48000", "-c", &input.len().to_string()])
+        .arg(path)
+        .args(["-t", "f32", "-"])
+        .args(effect)
+        .output()
+        .unwrap_or_else(|error| panic!("sox cannot be run ({error}): `make test` installs what the tests need"));
+    assert!(output.status.success(), "{effect:?}\n{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
 

@@ -107,15 +107,14 @@ impl Convolution {
     /// Whether two convolutions with the same file have the same response.
     #[must_use]
     pub fn sounds_like(&self, other: &Self) -> bool {
-        let shape = |of: &Self| (of.predelay_ms, of.start_ms, of.length_s, of.normalize);
+        let shape = |of: &Self| (of.start_ms, of.length_s, of.normalize);
         shape(self) == shape(other)
     }
 }
 
 /// Cuts, fades and scales a response and wires its channels for `channels` that come in.
 fn shape(convolution: &Convolution, audio: &Buffer, gain: f64, channels: usize, sample_rate_hz: u32) -> Response {
-    let predelay = frames_from_ms(convolution.predelay_ms, sample_rate_hz);
-    let frames = convolution.response_frames(sample_rate_hz) - predelay;
+    let frames = convolution.response_frames(sample_rate_hz);
     let start = frames_from_ms(convolution.start_ms, sample_rate_hz).min(audio.frames().saturating_sub(1));
     let is_cut = start + frames < audio.frames();
     let fade = if is_cut { (FADE_SHARE * frames as f64).ceil().max(1.0) } else { 0.0 };
@@ -132,20 +131,17 @@ fn shape(convolution: &Convolution, audio: &Buffer, gain: f64, channels: usize, 
         })
         .collect();
     let gain = if convolution.normalize { level(&heard) } else { gain };
-    let delayed = |heard: &[f64]| {
-        let silence = core::iter::repeat_n(0.0, predelay);
-        silence.chain(heard.iter().map(|frame| frame * gain)).collect::<Vec<f64>>()
-    };
+    let scaled = |heard: &[f64]| heard.iter().map(|frame| frame * gain).collect::<Vec<f64>>();
     let both = |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(a, b)| a + b).collect::<Vec<f64>>();
     let paths = match (channels, heard.as_slice()) {
-        (1, [mono]) => vec![(0, 0, delayed(mono))],
-        (_, [mono]) => vec![(0, 0, delayed(mono)), (1, 1, delayed(mono))],
-        (1, [left, right]) => vec![(0, 0, delayed(left)), (0, 1, delayed(right))],
-        (_, [left, right]) => vec![(0, 0, delayed(left)), (1, 1, delayed(right))],
+        (1, [mono]) => vec![(0, 0, scaled(mono))],
+        (_, [mono]) => vec![(0, 0, scaled(mono)), (1, 1, scaled(mono))],
+        (1, [left, right]) => vec![(0, 0, scaled(left)), (0, 1, scaled(right))],
+        (_, [left, right]) => vec![(0, 0, scaled(left)), (1, 1, scaled(right))],
         // A mono input is one that sounds alike on both sides.
-        (1, [ll, lr, rl, rr]) => vec![(0, 0, delayed(&both(ll, rl))), (0, 1, delayed(&both(lr, rr)))],
+        (1, [ll, lr, rl, rr]) => vec![(0, 0, scaled(&both(ll, rl))), (0, 1, scaled(&both(lr, rr)))],
         (_, [ll, lr, rl, rr]) => {
-            vec![(0, 0, delayed(ll)), (1, 0, delayed(rl)), (0, 1, delayed(lr)), (1, 1, delayed(rr))]
+            vec![(0, 0, scaled(ll)), (1, 0, scaled(rl)), (0, 1, scaled(lr)), (1, 1, scaled(rr))]
         }
         (_, other) => panic!("a response has one, two or four channels, not {}", other.len()),
     };

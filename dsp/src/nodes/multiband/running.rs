@@ -3,7 +3,7 @@
 use super::{CompressorBand, Multiband};
 use crate::automation::Lane;
 use crate::buffer::Buffer;
-use crate::control::{Interpolate, Moving, Run, Runs, TIDY_FRAMES, between, finite, set_lanes};
+use crate::control::{Interpolate, Moving, Run, Runs, TIDY_FRAMES, between, finite, lane_of, set_lanes};
 use crate::kernels::ballistics::{Ballistics, Smoothing, Times, larger};
 use crate::kernels::crossover::{Corner, Crossover, Slope};
 use crate::kernels::gain_computer::{GainComputer, LOG2_PER_DB, SILENCE};
@@ -11,8 +11,7 @@ use crate::kernels::lanes::Lanes;
 use crate::kernels::level_detector::LevelDetector;
 use crate::math;
 use crate::node::{Block, CONTROL_FRAMES, Node, ParameterLane};
-use crate::nodes::{Detection, bands};
-use crate::units::frames_from_ms;
+use crate::nodes::bands;
 
 /// Frames processed together; a multiple of [`CONTROL_FRAMES`].
 const RUN_FRAMES: usize = 64;
@@ -24,6 +23,7 @@ pub(super) struct MultibandNode<const C: usize> {
     /// Parts a side-chain; a key may be stereo beside a mono input.
     key_crossover: Crossover<2>,
     key: Vec<[Lanes<2>; RUN_FRAMES]>,
+    window: RmsWindow,
     bands: Vec<Band>,
     is_automated: bool,
     /// What the detectors remember.
@@ -37,17 +37,15 @@ impl<const C: usize> MultibandNode<C> {
     pub(super) fn new(multiband: &Multiband, sample_rate_hz: u32, lanes: &[ParameterLane]) -> Self {
         let corners = Corners::new(multiband, f64::from(sample_rate_hz), lanes);
         let count = multiband.crossovers_hz.len() + 1;
-        let first = multiband.crossovers_hz.len();
-        let rms_frames = match multiband.detection {
-            Detection::Peak => None,
-            Detection::Rms => Some(frames_from_ms(multiband.rms_ms, sample_rate_hz).max(1)),
-        };
+        let first = multiband.first_of_bands();
+        let window = RmsWindow::new(multiband, sample_rate_hz, lanes);
+        let detector = || multiband.detection.detector(multiband.rms_ms, window.lane.as_ref(), sample_rate_hz);
         let band = |(index, band): (usize, &CompressorBand)| Band {
             settings: Moving::still(Settings::of(band, f64::from(sample_rate_hz))),
             parameters: band.clone(),
             sample_rate_hz: f64::from(sample_rate_hz),
             lanes: bands::lanes_of(&multiband.bands, index, first, lanes),
-            detectors: core::array::from_fn(|_| rms_frames.map_or_else(LevelDetector::peak, LevelDetector::rms)),
+            detectors: core::array::from_fn(|_| detector()),
             ballistics: Ballistics::default(),
             smoothing: (multiband.smoothing, multiband.auto_release),
         };
@@ -59,20 +57,22 @@ impl<const C: usize> MultibandNode<C> {
             bands: multiband.bands.iter().enumerate().map(band).collect(),
             corners,
             is_automated: !lanes.is_empty(),
-            memory_frames: rms_frames.unwrap_or(0),
+            memory_frames: detector().memory_frames(),
+            window,
             rest_frames: 0,
             keyed: false,
         }
     }
 
     fn process_run(&mut self, block: &mut Block<'_>, run: Run) {
-        let Self { corners, crossover, signal, key_crossover, key, bands, .. } = self;
+        let Self { corners, crossover, signal, key_crossover, key, window, bands, .. } = self;
         if run.frame.rem_euclid(TIDY_FRAMES) == 0 {
             crossover.tidy();
             key_crossover.tidy();
             bands.iter_mut().for_each(|band| band.ballistics.tidy());
         }
         corners.seek(run.frame);
+        window.seek(run.frame);
         let corner = |index: usize, frame: usize| corners.at(index, run.frame + frame as i64);
         if let Some(last) = signal.last_mut() {
             read(block.audio, run, last);
@@ -89,9 +89,9 @@ impl<const C: usize> MultibandNode<C> {
             let mut gains = [0.0; RUN_FRAMES];
             let gains = &mut gains[..run.frames];
             match block.key {
-                Some(source) if source.channel_count() == 1 => band.gains::<2, 1>(&key[index], run, gains),
-                Some(_) => band.gains::<2, 2>(&key[index], run, gains),
-                None => band.gains::<C, C>(signal, run, gains),
+                Some(source) if source.channel_count() == 1 => band.gains::<2, 1>(&key[index], window, run, gains),
+                Some(_) => band.gains::<2, 2>(&key[index], window, run, gains),
+                None => band.gains::<C, C>(signal, window, run, gains),
             }
             signal.iter_mut().zip(gains).for_each(|(frame, gain)| *frame = *frame * *gain);
         }
@@ -157,7 +157,7 @@ impl Corners {
     fn new(multiband: &Multiband, sample_rate_hz: f64, lanes: &[ParameterLane]) -> Self {
         let slope = multiband.slope();
         let corner = |(index, hz): (usize, &f64)| {
-            let lane = lanes.iter().find(|lane| lane.parameter == index).map(|lane| lane.lane.clone());
+            let lane = lanes.iter().find(|lane| lane.parameter == 1 + index).map(|lane| lane.lane.clone());
             (Moving::still(Corner::new(slope, *hz, sample_rate_hz)), lane)
         };
         Self { slope, sample_rate_hz, corners: multiband.crossovers_hz.iter().enumerate().map(corner).collect() }
@@ -178,6 +178,28 @@ impl Corners {
     }
 }
 
+/// The window of the detectors, which may move.
+struct RmsWindow {
+    lane: Option<Lane>,
+    sample_rate_hz: f64,
+    frames: Moving<f64>,
+}
+
+impl RmsWindow {
+    fn new(multiband: &Multiband, sample_rate_hz: u32, lanes: &[ParameterLane]) -> Self {
+        let sample_rate_hz = f64::from(sample_rate_hz);
+        let frames = Moving::still(multiband.rms_ms * 0.001 * sample_rate_hz);
+        Self { lane: lane_of(multiband, lanes, "rms_ms").cloned(), sample_rate_hz, frames }
+    }
+
+    /// Makes it ready for the grid cell of `frame`.
+    fn seek(&mut self, frame: i64) {
+        if let Some(lane) = &self.lane {
+            self.frames.seek(frame, |frame| lane.value_at(frame) * 0.001 * self.sample_rate_hz);
+        }
+    }
+}
+
 /// The compressor of one band, its channels linked.
 struct Band {
     parameters: CompressorBand,
@@ -191,13 +213,19 @@ struct Band {
 
 impl Band {
     /// The gains that the first `N` channels of a key ask for.
-    fn gains<const C: usize, const N: usize>(&mut self, key: &[Lanes<C>; RUN_FRAMES], run: Run, gains: &mut [f64]) {
+    fn gains<const C: usize, const N: usize>(
+        &mut self,
+        key: &[Lanes<C>; RUN_FRAMES],
+        window: &RmsWindow,
+        run: Run,
+        gains: &mut [f64],
+    ) {
         let Self { parameters, sample_rate_hz, lanes, settings, detectors, ballistics, smoothing } = self;
         let mut levels = [0.0; RUN_FRAMES];
         let levels = &mut levels[..run.frames];
         for (lane, detector) in detectors.iter_mut().enumerate().take(N) {
             levels.iter_mut().zip(key).for_each(|(level, frame)| *level = frame.0[lane]);
-            detector.run(run.frame, levels);
+            detector.run(run.frame, levels, |index| window.frames.at(run.frame + index as i64));
             gains.iter_mut().zip(levels.iter()).for_each(|(gain, level)| *gain = larger(*gain, *level));
         }
         if lanes.is_empty() {

@@ -93,7 +93,7 @@ fn find(parameter: &str, sends: Option<&[document::Send]>, chain: &Chain) -> Opt
     // Names may hold dots: the longest that leaves a parameter is meant.
     let mut found: Option<(usize, usize, ParameterSpec)> = None;
     for (index, insert) in chain.inserts.iter().enumerate() {
-        let Some(name) = rest.strip_prefix(insert.name.as_str()).and_then(|rest| rest.strip_prefix('.')) else {
+        let Some(name) = after(rest, &insert.name) else {
             continue;
         };
         let longer = found.as_ref().is_none_or(|(other, ..)| chain.inserts[*other].name.len() < insert.name.len());
@@ -105,6 +105,25 @@ fn find(parameter: &str, sends: Option<&[document::Send]>, chain: &Chain) -> Opt
     found.map(|(insert, parameter, spec)| (Target::Insert(insert, parameter), spec))
 }
 
+/// What follows the name of an insert.
+fn after<'a>(parameter: &'a str, insert: &str) -> Option<&'a str> {
+    parameter.strip_prefix(insert)?.strip_prefix('.')
+}
+
+/// Why a parameter that an insert does have cannot be automated.
+fn why_fixed(parameter: &str, chain: &Chain) -> Option<String> {
+    let rest = parameter.strip_prefix("inserts.")?;
+    chain.inserts.iter().find_map(|insert| {
+        let name = after(rest, &insert.name)?;
+        let field = name.rsplit('.').next().unwrap_or(name);
+        let fixed = insert.processor.parameters().fixed();
+        let reason = fixed.iter().find(|(fixed, _)| *fixed == field).map(|(_, reason)| *reason);
+        let is_there = insert.processor.has_field(name) || (name == field && reason.is_some());
+        let reason = is_there.then(|| reason.unwrap_or("it is a choice, made once for the session"))?;
+        Some(format!("{field} of a {} cannot be automated: {reason}", insert.processor.name()))
+    })
+}
+
 fn unknown(pointer: &str, parameter: &str, sends: Option<&[document::Send]>, chain: &Chain, report: &mut Report) {
     let mut known = vec!["fader_db".to_owned()];
     known.extend(sends.map(|_| "pan".to_owned()));
@@ -114,6 +133,10 @@ fn unknown(pointer: &str, parameter: &str, sends: Option<&[document::Send]>, cha
         known.extend(specs.into_iter().map(|spec| format!("inserts.{}.{}", insert.name, spec.name)));
     }
     let known = || known.iter().map(String::as_str);
+    if let Some(message) = why_fixed(parameter, chain) {
+        report.push(format!("{pointer}/parameter"), "not_automatable", message, one_of(known()));
+        return;
+    }
     let message = format!("no parameter {parameter:?} can be automated here{}", did_you_mean(parameter, known()));
     report.push(format!("{pointer}/parameter"), "dangling_name", message, one_of(known()));
 }
