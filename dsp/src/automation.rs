@@ -128,21 +128,21 @@ impl Integral {
     pub fn of(lane: Lane) -> Self {
         let mut integral = Self { to_knots: vec![0.0], to_start: 0.0, lane };
         for knot in 1..integral.lane.knots.len() {
-            let sum = integral.from_first_knot(knot, integral.lane.knots[knot].frame as i64);
+            let sum = integral.since_first_knot(knot, integral.lane.knots[knot].frame as i64);
             integral.to_knots.push(sum);
         }
-        integral.to_start = integral.from_first_knot(integral.lane.knots_before(0), 0);
+        integral.to_start = integral.since_first_knot(integral.lane.knots_before(0), 0);
         integral
     }
 
     /// The sum of values over frames, as the integral of the curve from frame 0 to `frame`; negative before.
     #[must_use]
     pub fn to(&self, frame: i64) -> f64 {
-        self.from_first_knot(self.lane.knots_before(frame), frame) - self.to_start
+        self.since_first_knot(self.lane.knots_before(frame), frame) - self.to_start
     }
 
     /// From the first knot to `frame`, up to which lie `after` knots.
-    fn from_first_knot(&self, after: usize, frame: i64) -> f64 {
+    fn since_first_knot(&self, after: usize, frame: i64) -> f64 {
         let knots = &self.lane.knots;
         let Some(last) = after.checked_sub(1) else {
             return knots[0].value * (frame - knots[0].frame as i64) as f64;

@@ -12,6 +12,7 @@ use mixdown_dsp::finish::{LimitedBy, Solution, deliver, solve};
 use mixdown_dsp::math;
 use mixdown_dsp::media::pcm::PcmWriter;
 use mixdown_dsp::progress::Unwatched;
+use mixdown_dsp::session::document::Dither;
 use mixdown_dsp::session::{ValidSession, from_json};
 use mixdown_dsp::units::gain_from_db;
 use serde_json::{Value, json};
@@ -176,4 +177,47 @@ fn the_same_mix_gives_the_same_bytes_again() {
         let second = std::fs::read(master(&session, &mix, index).0).unwrap();
         assert!(first == second);
     }
+}
+
+/// A mix of whole numbers of 16 bits, up to full scale, with silence in it.
+fn mix_of_16_bits(folder: &Path) -> (PathBuf, Vec<i32>) {
+    let path = folder.join("whole");
+    let frames = u64::from(RATE) * SECONDS;
+    let code = |frame: u64| if frame % 7000 < 3000 { 0 } else { (frame * 48_271 % 65_536) as i32 - 32_768 };
+    let codes: Vec<i32> = (0..frames).map(code).collect();
+    let mut writer = PcmWriter::create(&path, 1, RATE, frames).unwrap();
+    for part in codes.chunks(4800) {
+        let mut block = Buffer::new(1, part.len());
+        block.channel_mut(0).iter_mut().zip(part).for_each(|(to, code)| *to = *code as f32 / 32_768.0);
+        writer.write(&block).unwrap();
+    }
+    writer.finish().unwrap();
+    (path, codes)
+}
+
+#[test]
+fn a_file_whose_depth_does_not_fall_gets_no_dither() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mix, codes) = mix_of_16_bits(folder.path());
+    let session = session(
+        Value::Null,
+        json!([
+            { "name": "flat", "mix": "main", "format": "wav", "depth": "16" },
+            { "name": "shaped", "mix": "main", "format": "wav", "depth": "16", "dither": "threshold_9" },
+            { "name": "deeper", "mix": "main", "format": "wav", "depth": "24" },
+            { "name": "faded", "mix": "main", "format": "wav", "depth": "16",
+                "fade_in": { "length": 5000, "curve": "linear" } },
+        ]),
+    );
+    for index in 0..3 {
+        let (path, report) = master(&session, &mix, index);
+        assert_eq!(report.dither, Dither::None, "{}", report.file);
+        let mut reader = hound::WavReader::open(path).unwrap();
+        let shift = if index == 2 { 256 } else { 1 };
+        let written: Vec<i32> = reader.samples::<i32>().map(Result::unwrap).collect();
+        assert!(written.iter().zip(&codes).all(|(written, code)| *written == code * shift), "{}", report.file);
+        assert_eq!(written.len(), codes.len());
+    }
+    // Faded, it no longer fits 16 bits.
+    assert_eq!(master(&session, &mix, 3).1.dither, Dither::Tpdf);
 }

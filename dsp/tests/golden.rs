@@ -18,8 +18,8 @@ use mixdown_dsp::simd::Level;
 const FRAMES: usize = 20_000;
 
 /// The kernels' revisions, in the order of [`digests::KERNELS`].
-const KERNEL_REVISIONS: [(&str, u32); 5] =
-    [("resampler", 2), ("true_peak", 2), ("loudness", 1), ("dither", 1), ("math", 1)];
+const KERNEL_REVISIONS: [(&str, u32); 6] =
+    [("resampler", 2), ("true_peak", 2), ("loudness", 1), ("dither", 1), ("noise_shape", 1), ("math", 1)];
 
 #[test]
 fn everything_sounds_as_its_revision_did_at_every_width_of_vectors() {

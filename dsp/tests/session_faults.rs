@@ -155,6 +155,25 @@ fn words_and_patterns_are_checked() {
 }
 
 #[test]
+fn a_shaped_dither_is_refused_beside_its_rate_and_its_depth() {
+    let asked = |rest: &str| format!("name = \"a\"\nmix = \"main\"\nformat = \"wav\"\n{rest}\n");
+    for curve in ["lipshitz_5", "wannamaker_9"] {
+        deliverable(&asked(&format!("depth = \"16\"\ndither = «\"{curve}\"")), &["unsupported"]);
+        deliverable(
+            &asked(&format!("depth = \"24\"\nsample_rate_hz = 44100\ndither = «\"{curve}\"")),
+            &["unsupported"],
+        );
+        let fits = asked(&format!("depth = \"16\"\nsample_rate_hz = 44100\ndither = \"{curve}\""));
+        from_toml(&format!("{HEAD}{TRACK}[[deliverables]]\n{fits}{ASSETS}")).unwrap();
+    }
+    deliverable(&asked("depth = \"32f\"\ndither = «\"threshold_9\""), &["unsupported"]);
+    deliverable(&asked("depth = \"16\"\nsample_rate_hz = 96000\ndither = «\"threshold_9\""), &["unsupported"]);
+    let fits = asked("depth = \"16\"\ndither = \"threshold_9\"");
+    from_toml(&format!("{HEAD}{TRACK}[[deliverables]]\n{fits}{ASSETS}")).unwrap();
+    deliverable(&asked("depth = \"16\"\ndither = «\"shibata\""), &["unknown_value"]);
+}
+
+#[test]
 fn what_cannot_be_automated_says_why() {
     for (insert, parameter, reason) in [
         ("compressor = {}", "compressor-1.lookahead_ms", "decides the latency"),
@@ -168,6 +187,7 @@ fn what_cannot_be_automated_says_why() {
             "sections",
         ),
         ("eq = { bands = [{ kind = \"high_pass\", frequency_hz = 80 }] }", "eq-1.bands.1.kind", "is a choice"),
+        ("eq = { bands = [{ kind = \"high_pass\", frequency_hz = 80 }] }", "eq-1.bands.1.gain_db", "no use for it"),
         ("name = \"room\", convolution = { file = \"mono.wav\" }", "room.length_s", "transformed once"),
     ] {
         let marked = format!(
@@ -272,7 +292,7 @@ fn lanes_rise_within_their_range() {
     );
     track(
         "inserts = [{ compressor = {} }]\nautomation = [{ parameter = «\"inserts.compressor-1.lookahead_ms\", points = [{ at = 0, value = 5 }] }]\n",
-        &["dangling_name"],
+        &["not_automatable"],
     );
     body(
         &format!("{TRACK}[master]\nautomation = [{{ parameter = «\"pan\", points = [{{ at = 0, value = 0 }}] }}]\n"),

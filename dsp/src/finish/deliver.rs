@@ -51,11 +51,12 @@ pub fn deliver(
         source,
     })?;
     let cover = cover.map(Picture::read).transpose().map_err(unreadable_cover)?.map(Arc::new);
-    let finish = Finish { source, session, asked, edges, cover, path, monitor };
-    let (pass, loudness) = match solution {
-        Some(solution) => finish.under_ceiling(solution)?,
-        None => (finish.as_it_is()?, None),
-    };
+    let mut finish = Finish { source, session, asked, edges, cover, path, dither: asked.dither, monitor };
+    let (mut pass, mut loudness) = finish.make(solution)?;
+    if finish.is_needless(&pass) {
+        finish.dither = Dither::None;
+        (pass, loudness) = finish.make(solution)?;
+    }
     let report = serde_json::to_value(finish.report(pass, loudness))
         .map_err(|error| finish.io("cannot write the report of", io::Error::other(error)))?;
     Ok((finish.path, report))
@@ -77,14 +78,27 @@ struct Finish<'a> {
     edges: Edges,
     cover: Option<Arc<Picture>>,
     path: PathBuf,
+    dither: Dither,
     monitor: &'a dyn Monitor,
 }
 
 impl Finish<'_> {
+    fn make(&self, solution: Option<&Solution>) -> Result<(Pass, Option<LoudnessReport>), ExecuteError> {
+        match solution {
+            Some(solution) => self.under_ceiling(solution),
+            None => Ok((self.as_it_is()?, None)),
+        }
+    }
+
+    /// Whether a pass put dither on a file whose depth does not fall: it is made again without.
+    fn is_needless(&self, pass: &Pass) -> bool {
+        pass.was_on_grid && self.dither != Dither::None
+    }
+
     /// Makes the file without gain and limiter.
     fn as_it_is(&self) -> Result<Pass, ExecuteError> {
         let pass = self.pass(None, 1.0, f64::INFINITY)?;
-        if pass.clipped == 0 || self.asked.depth == Depth::Float32 {
+        if pass.clipped == 0 || self.asked.depth == Depth::Float32 || self.is_needless(&pass) {
             return Ok(pass);
         }
         let highest = db_from_gain(self.highest_sample()?);
@@ -124,9 +138,11 @@ impl Finish<'_> {
     }
 
     /// The most that rounding and dither can add to a true peak, linear: 1.5 LSB a sample (±1 of TPDF, half a step of
-    /// rounding), doubled for what interpolation can make of it.
+    /// rounding), doubled for what interpolation can make of it. That is six deviations of its noise, and so much is kept
+    /// for noise that has a shape.
     fn dither_peak(&self) -> f64 {
-        bits(self.asked.depth).map_or(0.0, |bits| 2.0 * 1.5 / f64::from(1u32 << (bits - 1)))
+        let deviation = self.dither.shape().map_or(1.0, |shape| shape.power().sqrt());
+        bits(self.asked.depth).map_or(0.0, |bits| 2.0 * 1.5 * deviation / f64::from(1u32 << (bits - 1)))
     }
 
     /// Makes the file once, and tells apart the windows whose true peak passes `limit`.
@@ -134,7 +150,7 @@ impl Finish<'_> {
         let mut chain = self.chain(self.asked.sample_rate_hz, mastering, trim)?;
         let channels = chain.channels();
         let mut writer = self.writer(channels, chain.frames())?;
-        let mut delivered = Delivered::new(self.asked, self.session.seed, channels, limit);
+        let mut delivered = Delivered::new(self.asked, self.dither, self.session.seed, channels, limit);
         let mut frame = 0;
         self.each_block(&mut chain, |block| {
             delivered.take(block, frame);
@@ -208,7 +224,7 @@ impl Finish<'_> {
         BroadcastSpec {
             said: self.session.broadcast.clone(),
             time_reference_frames: Resampler::output_frames(from_hz, to_hz, starts_at),
-            coding_history: coding_history(from_hz, to_hz, self.asked.depth, channels, self.asked.dither.as_str()),
+            coding_history: coding_history(from_hz, to_hz, self.asked.depth, channels, self.dither.as_str()),
         }
     }
 
@@ -239,7 +255,7 @@ impl Finish<'_> {
             format: self.asked.format,
             depth: self.asked.depth,
             sample_rate_hz: self.asked.sample_rate_hz,
-            dither: if self.asked.depth == Depth::Float32 { Dither::None } else { self.asked.dither },
+            dither: if self.asked.depth == Depth::Float32 { Dither::None } else { self.dither },
             verdicts: Verdict::all(&facts, &pass.measurement, &pass.quality),
             measurement: pass.measurement,
             loudness,

@@ -20,6 +20,8 @@ pub(super) struct Pass {
     pub lowest_gain: f64,
     /// Samples that did not fit the integers.
     pub clipped: u64,
+    /// Whether all samples were integers already, so that dither would only be noise.
+    pub was_on_grid: bool,
 }
 
 /// Quantises block by block and measures what comes of it.
@@ -42,11 +44,15 @@ pub(super) fn bits(depth: Depth) -> Option<u32> {
 }
 
 impl Delivered {
-    pub(super) fn new(asked: &Deliverable, seed: u64, channels: usize, limit: f64) -> Self {
-        let &Deliverable { depth, dither, sample_rate_hz, .. } = asked;
+    pub(super) fn new(asked: &Deliverable, dither: Dither, seed: u64, channels: usize, limit: f64) -> Self {
+        let &Deliverable { depth, sample_rate_hz, .. } = asked;
         let quantizer = bits(depth).map(|bits| {
             let scale = (1u32 << (bits - 1)) as f32;
-            (Quantizer::new(bits, dither == Dither::Tpdf, seed), 1.0 / scale)
+            let quantizer = match dither.shape() {
+                Some(shape) => Quantizer::shaped(bits, shape, seed),
+                None => Quantizer::new(bits, dither != Dither::None, seed),
+            };
+            (quantizer, 1.0 / scale)
         });
         let nominal_bits = Some(bits(depth).unwrap_or(32));
         let source = Source { sample_rate_hz, channels, speakers: 0, nominal_bits };
@@ -86,8 +92,9 @@ impl Delivered {
     }
 
     pub(super) fn finish(self, lowest_gain: f64) -> Pass {
+        let was_on_grid = self.quantizer.is_some_and(|(quantizer, _)| !quantizer.was_off_grid());
         let Analysis { measurement, quality, window_peaks } = self.analyzer.finish();
-        Pass { measurement, quality, window_peaks, lowest_gain, clipped: self.clipped }
+        Pass { measurement, quality, window_peaks, lowest_gain, clipped: self.clipped, was_on_grid }
     }
 }
 

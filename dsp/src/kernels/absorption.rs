@@ -75,6 +75,13 @@ impl Biquad {
     }
 }
 
+/// No section of a fit has more gain than this, and its level is not below that, in dB.
+const FURTHEST_DB: f64 = 30.0;
+const LEAST_LEVEL_DB: f64 = -300.0;
+
+/// A filter takes away at most about so much in dB; a decay that asks for more in a round has no filter.
+pub const MOST_LOSS_DB: f64 = 60.0;
+
 /// The unknowns of a fit: the level, then the gains of the sections, all in dB.
 const UNKNOWNS: usize = SECTIONS + 1;
 
@@ -123,9 +130,29 @@ impl Fit {
                 normal[i][UNKNOWNS] += weight * row[i] * (wanted - level);
             }
         }
-        for (unknown, step) in unknowns.iter_mut().zip(solve(normal)) {
-            *unknown += step;
+        for (index, (unknown, step)) in unknowns.iter_mut().zip(solve(normal)).enumerate() {
+            let moved = *unknown + step;
+            // Far from any decay that filters can follow no step may run away, nor bells become so narrow that they stand
+            // between the points.
+            let (lowest, highest) =
+                if index == 0 { (LEAST_LEVEL_DB, FURTHEST_DB) } else { (-FURTHEST_DB, FURTHEST_DB) };
+            *unknown = if moved.is_finite() { moved.clamp(lowest, highest) } else { 0.0 };
         }
+    }
+
+    /// Lowers the level of a line's filter where a decay too jagged for it would make it add, or take less than half of what it
+    /// should: what a loop adds would grow for ever.
+    fn hold_down(&self, unknowns: &mut [f64; UNKNOWNS], frames: usize) {
+        let sections: [Biquad; SECTIONS] =
+            core::array::from_fn(|index| Biquad::section(index, unknowns[index + 1], self.sample_rate_hz));
+        let per_rate = -60.0 * frames as f64 / self.sample_rate_hz;
+        let (lowest, highest) = (self.points[0], self.points[POINTS - 1]);
+        let ends = [(1.0, 1.0, lowest.2), (-1.0, 1.0, highest.2)];
+        let over = self.points.iter().chain(&ends).map(|(cos, cos2, rate)| {
+            let level = sections.iter().fold(unknowns[0], |level, section| level + section.level_db(*cos, *cos2));
+            level - 0.5 * per_rate * rate
+        });
+        unknowns[0] = (unknowns[0] - over.fold(0.0, f64::max)).max(LEAST_LEVEL_DB);
     }
 }
 
@@ -175,7 +202,9 @@ impl<const LINES: usize> Loss<LINES> {
             unknowns.iter_mut().for_each(|unknown| *unknown *= stretch);
             before = lengths[line];
             (0..steps).for_each(|_| fit.improve(&mut unknowns, lengths[line]));
-            unknowns
+            let mut held = unknowns;
+            fit.hold_down(&mut held, lengths[line]);
+            held
         });
         let section = |index: usize| {
             let lines: [Biquad; LINES] =
@@ -252,6 +281,17 @@ impl<const LINES: usize> Absorber<LINES> {
 mod tests {
     use super::*;
 
+    impl Loss<1> {
+        /// At the angular frequency w, per sample.
+        fn level_db(&self, w: f64) -> f64 {
+            let section = |Section { b, a }: &Section<1>| {
+                let biquad = Biquad { b: [b[0].0[0], b[1].0[0], b[2].0[0]], a: [a[0].0[0], a[1].0[0]] };
+                biquad.level_db(math::cos(w), math::cos(2.0 * w))
+            };
+            crate::units::db_from_gain(self.level.0[0]) + self.sections.iter().map(section).sum::<f64>()
+        }
+    }
+
     /// The most by which the decay of a line differs from the curve, as a share, over the octaves.
     fn worst(asked: &[f64; OCTAVES], frames: usize, sample_rate_hz: f64) -> f64 {
         let decay = Decay::through(asked);
@@ -260,11 +300,7 @@ mod tests {
         for point in 0..=4 * (OCTAVES - 1) {
             let hz = OCTAVES_HZ[0] * math::exp2(point as f64 / 4.0);
             let w = TAU * hz / sample_rate_hz;
-            let mut level = crate::units::db_from_gain(loss.level.0[0]);
-            for Section { b, a } in &loss.sections {
-                let biquad = Biquad { b: [b[0].0[0], b[1].0[0], b[2].0[0]], a: [a[0].0[0], a[1].0[0]] };
-                level += biquad.level_db(math::cos(w), math::cos(2.0 * w));
-            }
+            let level = loss.level_db(w);
             let seconds = -60.0 * frames as f64 / (sample_rate_hz * level);
             assert!(level < 0.0, "{asked:?}: {level} dB at {hz} Hz");
             let error = (seconds / decay.at(hz) - 1.0).abs();
@@ -274,6 +310,33 @@ mod tests {
         }
         println!("{sample_rate_hz} Hz, {frames}, {asked:?}: {:.2} % at {at}", 100.0 * worst);
         worst
+    }
+
+    #[test]
+    fn no_decay_however_jagged_makes_a_filter_that_adds() {
+        let mut state = 7_u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let (mut most, mut at) = (f64::NEG_INFINITY, String::new());
+        for round in 0..300 {
+            let asked: [f64; OCTAVES] = core::array::from_fn(|_| 0.05 * math::powf(800.0, draw()));
+            let ms = 15.0 + 600.0 * draw();
+            let decay = Decay::measured_as(&asked.map(|seconds| seconds.max(ms * 0.001 * 60.0 / MOST_LOSS_DB)));
+            let loss = Loss::<1>::new(&decay, &[(ms * 48.0) as usize], 48_000.0);
+            for point in 0..400 {
+                let w = core::f64::consts::PI * math::powf(2.0, -0.025 * f64::from(point));
+                let level = loss.level_db(w);
+                assert!(level.is_finite(), "{asked:.2?} s, {ms:.0} ms: {level} dB");
+                if level > most {
+                    (most, at) =
+                        (level, format!("{round}: {asked:.2?} s, {ms:.0} ms, at {:.0} Hz", w / TAU * 48_000.0));
+                }
+            }
+        }
+        println!("{most} dB: {at}");
+        assert!(most < 0.0, "{most} dB: {at}");
     }
 
     #[test]

@@ -6,9 +6,15 @@
 //! Survey", JAES 40(5) 1992.
 //!
 //! The noise is a function of seed, channel and absolute frame alone, so that any cut of the work gives the same bits. It
-//! is on throughout: digital silence and samples that already lie on the grid get it too, because a dither that comes and
-//! goes with the signal is heard, and a rule that looks at whole files would not stream.
+//! is on throughout a file: digital silence in it and samples that happen to lie on the grid get it too, because a dither
+//! that comes and goes with the signal is heard. A file that lies on the grid as a whole needs none:
+//! [`Quantizer::was_off_grid`] tells.
+//!
+//! Shaped, the errors e = q − v of past frames are taken from the level before it is rounded, v = x·2^(bits−1) − Σ cₖ·e(n−k),
+//! which makes of the error the noise of a [`NoiseShape`]. That is serial: a channel is quantised frame by frame from its
+//! start. A sample that clips is no error to make up for: the feedback then starts anew.
 
+use super::noise_shape::{MAX_ORDER, NoiseShape};
 use crate::buffer::Buffer;
 
 /// 2⁶⁴ / golden ratio, odd: SplitMix64's step.
@@ -22,12 +28,17 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A quantiser to integers of `bits` bits, with TPDF dither or none; the noise depends on seed, channel and absolute frame alone.
+/// A quantiser to integers of `bits` bits, with TPDF dither, shaped or flat, or none; the noise depends on seed, channel and
+/// absolute frame alone.
 #[derive(Debug, Clone)]
 pub struct Quantizer {
     scale: f64,
     dithered: bool,
     seed: u64,
+    shape: Option<&'static NoiseShape>,
+    /// Of a shape, the last errors of every channel, the newest first.
+    errors: Vec<[f64; MAX_ORDER]>,
+    was_off_grid: bool,
 }
 
 impl Quantizer {
@@ -35,7 +46,21 @@ impl Quantizer {
     #[must_use]
     pub fn new(bits: u32, dithered: bool, seed: u64) -> Self {
         debug_assert!((2..=24).contains(&bits), "quantisation to {bits} bits");
-        Self { scale: f64::from(1_u32 << (bits - 1)), dithered, seed }
+        let scale = f64::from(1_u32 << (bits - 1));
+        Self { scale, dithered, seed, shape: None, errors: Vec::new(), was_off_grid: false }
+    }
+
+    /// A quantiser with dither whose noise has a shape. Its blocks must follow one another from the first on.
+    #[must_use]
+    pub fn shaped(bits: u32, shape: &'static NoiseShape, seed: u64) -> Self {
+        Self { shape: Some(shape), ..Self::new(bits, true, seed) }
+    }
+
+    /// Whether any sample so far lay between two integers: if none did, nothing had to be rounded, and the samples need
+    /// no dither.
+    #[must_use]
+    pub fn was_off_grid(&self) -> bool {
+        self.was_off_grid
     }
 
     /// Quantises a block whose first frame is the absolute frame `frame`; `out` becomes interleaved integers (cleared
@@ -44,6 +69,9 @@ impl Quantizer {
         let channels = block.channel_count();
         out.clear();
         out.resize(block.frames() * channels, 0);
+        if self.shape.is_some() {
+            self.errors.resize(channels, [0.0; MAX_ORDER]);
+        }
         let (low, high) = (-self.scale, self.scale - 1.0);
         let mut clipped = 0;
         for (index, channel) in block.iter().enumerate() {
@@ -51,7 +79,13 @@ impl Quantizer {
             let start = mix(self.seed ^ mix((index as u64 + 1).wrapping_mul(STEP)));
             let mut state = start.wrapping_add(frame.wrapping_mul(STEP));
             for (sample, slot) in channel.iter().zip(out[index..].iter_mut().step_by(channels)) {
-                let mut level = f64::from(*sample) * self.scale;
+                let exact = f64::from(*sample) * self.scale;
+                self.was_off_grid |= exact.floor() != exact;
+                let wanted = match self.shape {
+                    Some(shape) => exact - fed_back(shape, &self.errors[index]),
+                    None => exact,
+                };
+                let mut level = wanted;
                 if self.dithered {
                     state = state.wrapping_add(STEP);
                     let drawn = mix(state);
@@ -59,12 +93,26 @@ impl Quantizer {
                     level += difference as f64 * (1.0 / 4_294_967_296.0);
                 }
                 let rounded = (level + 0.5).floor();
-                clipped += u64::from(!(low..=high).contains(&rounded));
+                let clips = !(low..=high).contains(&rounded);
+                clipped += u64::from(clips);
+                if let Some(errors) = self.errors.get_mut(index) {
+                    errors.copy_within(..MAX_ORDER - 1, 1);
+                    errors[0] = rounded - wanted;
+                    if clips {
+                        *errors = [0.0; MAX_ORDER];
+                    }
+                }
                 *slot = rounded.clamp(low, high) as i32;
             }
         }
         clipped
     }
+}
+
+/// What the errors of the frames before take from a frame.
+#[inline]
+fn fed_back(shape: &NoiseShape, errors: &[f64; MAX_ORDER]) -> f64 {
+    shape.coefficients.iter().zip(errors).fold(0.0, |sum, (coefficient, error)| sum + coefficient * error)
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub mod level_detector;
 pub mod limiter;
 pub mod moving_sum;
 pub mod moving_tap;
+pub mod noise_shape;
 pub mod one_pole;
 pub mod oversampler;
 pub mod pan;

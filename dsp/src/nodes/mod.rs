@@ -277,9 +277,9 @@ processors! {
 }
 
 impl Processor {
-    /// Whether the document has a field of that name for the processor, or for its bands: `bands.2.kind`.
+    /// What stands in the document's field of that name of the processor, or of its bands: `bands.2.kind`.
     #[must_use]
-    pub fn has_field(&self, name: &str) -> bool {
+    pub fn field(&self, name: &str) -> Option<serde_json::Value> {
         let document = serde_json::to_value(self).unwrap_or_default();
         let mut place = document.get(self.name());
         for part in name.split('.') {
@@ -290,7 +290,7 @@ impl Processor {
                 None => place.get(part),
             });
         }
-        place.is_some()
+        place.cloned()
     }
 
     /// The file that the processor needs beside its parameters, as the document names it; it may be empty.

@@ -53,6 +53,10 @@ impl Parameters for Pan {
 
     instant!();
 
+    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
+        &[("law_db", "it is one of three laws")]
+    }
+
     fn channels_out(&self, _: usize) -> usize {
         2
     }

@@ -19,7 +19,7 @@ pub const STAGE_REVISIONS: &[(&str, u32)] = &[
     ("stem", 2),
     ("mix", 1),
     ("solve", 3),
-    ("finish", 4),
+    ("finish", 5),
     ("wav", 2),
     ("bwf", 1),
     ("aiff", 1),

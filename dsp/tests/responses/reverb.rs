@@ -284,7 +284,7 @@ fn a_decay_that_jumps_changes_the_slope_of_what_already_sounds_and_not_its_level
 }
 
 #[test]
-fn a_room_whose_size_and_decays_jump_about_never_gets_louder_than_what_is_fed() {
+fn a_room_whose_size_and_decays_jump_about_stays_within_what_it_is_fed() {
     let processor = Processor::Reverb(Reverb { modulation: 1.0, ..Reverb::default() });
     let jumping = |name: &str, low: f64, high: f64, every: u64| {
         let knot = |index: u64| (index * every, if index % 2 == 0 { low } else { high }, Curve::Hold);
@@ -301,7 +301,8 @@ fn a_room_whose_size_and_decays_jump_about_never_gets_louder_than_what_is_fed() 
     lanes.sort_by_key(|lane| lane.parameter);
     let output = Rig::new(&processor, 48_000, 2, &lanes).run(&noise(2, 96_000, 0.5), None, &[777]);
     let loudest = output.iter().flatten().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
-    assert!((0.05..4.0).contains(&loudest), "{loudest}");
+    // At most 12 dB over the loudest that a room that stands still makes of it, whose peaks are about 1.5.
+    assert!((0.05..6.0).contains(&loudest), "{loudest}");
 }
 
 #[test]

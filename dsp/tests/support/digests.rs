@@ -3,6 +3,7 @@
 
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::kernels::dither::Quantizer;
+use mixdown_dsp::kernels::noise_shape::{LIPSHITZ_5, THRESHOLD_9, WANNAMAKER_9};
 use mixdown_dsp::kernels::resampler::Resampler;
 use mixdown_dsp::kernels::true_peak::TruePeakReader;
 use mixdown_dsp::loudness::Meter;
@@ -30,11 +31,12 @@ pub fn of_processor(name: &str, frames: usize) -> String {
 pub type DigestOver = fn(usize) -> String;
 
 /// What the finish and the clips are made with, beside the processors.
-pub const KERNELS: [(&str, DigestOver); 5] = [
+pub const KERNELS: [(&str, DigestOver); 6] = [
     ("resampler", resampler),
     ("true_peak", true_peak),
     ("loudness", loudness),
     ("dither", dither),
+    ("noise_shape", noise_shape),
     ("math", elementary_functions),
 ];
 
@@ -95,6 +97,18 @@ fn dither(frames: usize) -> String {
     for (bits, dithered) in [(16, true), (24, true), (16, false)] {
         let mut integers = Vec::new();
         Quantizer::new(bits, dithered, 1).process(&stereo(frames), 12_345, &mut integers);
+        integers.iter().for_each(|integer| {
+            hasher.update(&integer.to_le_bytes());
+        });
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn noise_shape(frames: usize) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for shape in [&LIPSHITZ_5, &WANNAMAKER_9, &THRESHOLD_9] {
+        let mut integers = Vec::new();
+        Quantizer::shaped(16, shape, 1).process(&stereo(frames), 0, &mut integers);
         integers.iter().for_each(|integer| {
             hasher.update(&integer.to_le_bytes());
         });

@@ -177,7 +177,7 @@ mod tests {
     }
 
     /// What other converters reach: droop at 20 kHz in dB, the −3 dB frequency in Hz, aliases up to 20 kHz and at worst in dBc,
-    /// and delay in samples. Distortion and noise are in `tests/resampler/noise.rs`: samples of 32 bits set them, for all
+    /// and delay in samples. Distortion and noise are in `tests/resampler/others.rs`: samples of 32 bits set them, for all
     /// alike. Measured in November 2026: SoX 14.4.2, ffmpeg 5.1.9 with soxr and swr, rubato 5.0.1.
     const OTHERS: [(&str, u32, u32, [f64; 5]); 17] = [
         ("sox rate -v", 96_000, 44_100, [0.0018, 20_953.0, -199.0, -198.0, 0.0]),

@@ -2,8 +2,8 @@
 
 use super::Reverb;
 use crate::control::{Interpolate, Moving, between, lane_of, set_lanes};
-use crate::kernels::absorption::Loss;
-use crate::kernels::decay::OCTAVES;
+use crate::kernels::absorption::{Loss, MOST_LOSS_DB};
+use crate::kernels::decay::{Decay, OCTAVES};
 use crate::kernels::diffuser;
 use crate::kernels::fdn::{self, LINES};
 use crate::node::{CONTROL_FRAMES, ParameterLane};
@@ -25,8 +25,15 @@ pub(super) struct Room {
 impl Room {
     /// The room of a reverb whose sound never lasts longer than `longest_s`.
     pub(super) fn of(reverb: &Reverb, longest_s: f64, sample_rate_hz: f64) -> Self {
-        let (scale, decay) = (reverb.scale(), reverb.decay());
+        let scale = reverb.scale();
         let lines = fdn::lengths(31.0 * scale, 79.0 * scale, longest_s, sample_rate_hz);
+        let mut asked = reverb.octave_decay_s();
+        if longest_s > reverb.decay().longest_s() {
+            // Lines that are made for a longer decay: what loses more in a round is gone anyway.
+            let shortest_s = lines[LINES - 1] as f64 / sample_rate_hz * (60.0 / MOST_LOSS_DB);
+            asked = asked.map(|seconds| seconds.max(shortest_s));
+        }
+        let decay = Decay::measured_as(&asked);
         Self {
             diffuser: diffuser::lengths(scale, sample_rate_hz),
             loss: Loss::new(&decay, &lines, sample_rate_hz),

@@ -14,6 +14,9 @@ use crate::kernels::one_pole::{self, OnePole};
 use crate::node::{Block, Node, ParameterLane, Prepare};
 use crate::units::frames_from_ms;
 
+/// What is fed to a room that moves is at most so much louder than where its decay is longest: 12 dB.
+const MOST_FEED: f64 = 4.0;
+
 /// The furthest that the modulation turns a pair of lines, in radians.
 const MAX_TURN: f64 = 0.8;
 
@@ -210,8 +213,9 @@ impl ReverbNode {
             Some(room) => {
                 let room = |index: usize| room.at(run.frame + index as i64);
                 self.diffuser.run_moving(diffused, |index| room(index).diffuser);
-                // What already sounds stays as loud; what is fed to it makes up for the decay.
-                let feed = |index: usize| room(index).late_gain / self.late_gain;
+                // What already sounds stays as loud; what is fed to it makes up for the decay, but not so much that a long
+                // decay that follows would find the lines full of thunder.
+                let feed = |index: usize| (room(index).late_gain / self.late_gain).min(MOST_FEED);
                 let round = |index: usize| Round { turns: turns(index), feed: feed(index) };
                 self.network.run_moving(diffused, |index| room(index).lines, round, late);
             }

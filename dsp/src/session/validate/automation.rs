@@ -118,8 +118,13 @@ fn why_fixed(parameter: &str, chain: &Chain) -> Option<String> {
         let field = name.rsplit('.').next().unwrap_or(name);
         let fixed = insert.processor.parameters().fixed();
         let reason = fixed.iter().find(|(fixed, _)| *fixed == field).map(|(_, reason)| *reason);
-        let is_there = insert.processor.has_field(name) || (name == field && reason.is_some());
-        let reason = is_there.then(|| reason.unwrap_or("it is a choice, made once for the session"))?;
+        let value = insert.processor.field(name);
+        let reason = match (reason, &value) {
+            (Some(reason), _) if name == field || value.is_some() => reason,
+            (None, Some(serde_json::Value::Number(_))) => "a band of its kind has no use for it",
+            (None, Some(_)) => "it is a choice, made once for the session",
+            _ => return None,
+        };
         Some(format!("{field} of a {} cannot be automated: {reason}", insert.processor.name()))
     })
 }

@@ -41,6 +41,7 @@ pub(super) fn deliverables(
             names.insert(file_name.to_lowercase(), index);
         }
         check_format(&pointer, document, length_frames, context, report);
+        check_dither(&pointer, document, context.base.sample_rate_hz, report);
         let mut fade = |name: &str, asked: &Option<document::Fade>| {
             fade(&format!("{pointer}/{name}"), asked.as_ref(), ("file", length_frames), context, report)
         };
@@ -110,6 +111,22 @@ fn check_format(
         let rates = SAMPLE_RATES_HZ.map(|rate| rate.to_string()).join(", ");
         let message = format!("sample_rate_hz is {rate}");
         report.push(format!("{pointer}/sample_rate_hz"), "out_of_range", message, format!("one of {rates}"));
+    }
+}
+
+/// A shaped dither belongs to one rate, and to a depth whose noise is heard.
+fn check_dither(pointer: &str, deliverable: &document::Deliverable, session_rate_hz: u32, report: &mut Report) {
+    let Some(shape) = deliverable.dither.shape() else { return };
+    let rate_hz = deliverable.sample_rate_hz.unwrap_or(session_rate_hz);
+    let expected = format!("16 bits at {} Hz, or `dither = \"tpdf\"`", shape.sample_rate_hz);
+    let mut refuse = |message: String| report.push(format!("{pointer}/dither"), "unsupported", message, &*expected);
+    if rate_hz != shape.sample_rate_hz {
+        refuse(format!(
+            "the curve of this dither is made for {} Hz: at {rate_hz} Hz it would lift noise where ears are keen",
+            shape.sample_rate_hz
+        ));
+    } else if deliverable.depth != Depth::Int16 {
+        refuse("the noise of flat dither is below hearing at this depth: shaping would only add to it".to_owned());
     }
 }
 

@@ -6,10 +6,9 @@ use std::f64::consts::TAU;
 
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::kernels::resampler::Resampler;
-#[path = "support/long.rs"]
+#[path = "../support/long.rs"]
 mod long;
-#[path = "resampler/noise.rs"]
-mod noise_of_others;
+mod others;
 
 use proptest::prelude::*;
 
