@@ -55,6 +55,13 @@ def facts(path):
             "sample_rate_hz": sample_rate_hz, "channels": channels, "lossy": False}
 
 
+def picture_facts(path):
+    """What the document must say of a PNG: its size stands in the first chunk."""
+    data = path.read_bytes()
+    width, height = struct.unpack_from(">II", data, 16)
+    return {"digest": blake3(data).hexdigest(), "size_bytes": len(data), "format": "png", "width": width, "height": height}
+
+
 def upload(blobs, pb, digest, path):
     def parts():
         data = path.read_bytes()
@@ -69,7 +76,10 @@ def main(coordinator, session_path, out):
     session_path = pathlib.Path(session_path)
     document = json.loads(session_path.read_text())
     document["assets"] = {name: facts(session_path.parent / name) for name in files(document)}
-    by_digest = {asset["digest"]: session_path.parent / name for name, asset in document["assets"].items()}
+    cover = document.get("metadata", {}).get("cover")
+    document["pictures"] = {cover: picture_facts(session_path.parent / cover)} if cover else {}
+    inputs = [*document["assets"].items(), *document["pictures"].items()]
+    by_digest = {found["digest"]: session_path.parent / name for name, found in inputs}
     with grpc.insecure_channel(coordinator) as channel:
         blobs, jobs = blobs_grpc.BlobServiceStub(channel), jobs_grpc.JobServiceStub(channel)
         for digest in blobs.FindMissing(blobs_pb2.FindMissingRequest(digests=list(by_digest))).missing_digests:
