@@ -6,7 +6,7 @@ RUN := deploy/with-tools.sh
 CARGO := cargo
 DEMO_DATA ?= $(CACHE)/demo
 
-.PHONY: demo test test-long lint bench golden clean-demo
+.PHONY: demo test test-long chaos lint bench golden clean-demo
 
 demo:
 	deploy/setup.sh postgres flac
@@ -14,13 +14,19 @@ demo:
 	$(RUN) examples/demo.sh $(DEMO_DATA) out
 
 test:
-	deploy/setup.sh postgres ffmpeg flac python faketime qemu chromium
+	deploy/setup.sh postgres ffmpeg flac python faketime qemu chromium ceph
 	$(RUN) $(CARGO) test --locked --workspace --all-features
 
 # The same tests with the large counts: of random sessions, graphs and mutated files.
 test-long:
-	deploy/setup.sh postgres ffmpeg flac python faketime qemu chromium
+	deploy/setup.sh postgres ffmpeg flac python faketime qemu chromium ceph
 	$(RUN) env MIXDOWN_LONG=20 $(CARGO) test --locked --workspace --all-features
+
+# A farm of real processes under 300 faults; a failure is repeated with its MIXDOWN_CHAOS_SEED.
+chaos:
+	deploy/setup.sh postgres python ceph network
+	$(RUN) env MIXDOWN_CHAOS_JOBS=$${MIXDOWN_CHAOS_JOBS:-200} MIXDOWN_CHAOS_FAULTS=$${MIXDOWN_CHAOS_FAULTS:-300} \
+		$(CARGO) test --release --locked -p mixdown --test chaos -- --ignored --nocapture
 
 lint:
 	deploy/setup.sh lint

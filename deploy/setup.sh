@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what demo, test and lint need and this machine lacks.
-# usage: deploy/setup.sh postgres|ffmpeg|flac|python|faketime|qemu|chromium|lint ...
+# usage: deploy/setup.sh postgres|ffmpeg|flac|python|faketime|qemu|chromium|ceph|network|lint ...
 #
 # As root with apt; otherwise the Debian packages are unpacked into .cache/debian, which deploy/with-tools.sh puts on the paths.
 set -euo pipefail
@@ -39,6 +39,15 @@ for what in "$@"; do
       need chromium chromium
       need chromedriver chromium-driver
       ;;
+    # Unpacked below, never installed: its packages would set up services.
+    ceph) ;;
+    # Only root can make network namespaces; others do without.
+    network)
+      if [ "$(id -u)" = 0 ]; then
+        need ip iproute2
+        need nft nftables
+      fi
+      ;;
     lint)
       need_python
       need kubectl kubernetes-client
@@ -56,24 +65,25 @@ apt_as_root() {
   apt-get install -y -q --no-install-recommends "$@"
 }
 
-# Everything that apt would install is downloaded and unpacked; nothing outside .cache changes.
+# Everything that apt would install is downloaded and unpacked into a folder; nothing outside .cache changes.
 apt_as_user() {
-  local apt=$cache/apt packages
-  mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$cache/debian"
+  local apt=$cache/apt into=$1 packages
+  shift
+  mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$into"
   local options=(-q -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt" -o Debug::NoLocking=1)
   apt-get "${options[@]}" update
   packages=$(apt-get "${options[@]}" install -s --no-install-recommends "$@" | awk '/^Inst/ { print $2 }')
   # shellcheck disable=SC2086 # a list of package names
   (cd "$apt/archives" && apt-get "${options[@]}" download $packages)
   for package in "$apt"/archives/*.deb; do
-    dpkg -x "$package" "$cache/debian"
+    dpkg -x "$package" "$into"
     rm "$package"
   done
 }
 
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing: ${missing[*]}" >&2
-  if [ "$(id -u)" = 0 ]; then apt_as_root "${missing[@]}" >&2; else apt_as_user "${missing[@]}" >&2; fi
+  if [ "$(id -u)" = 0 ]; then apt_as_root "${missing[@]}" >&2; else apt_as_user "$cache/debian" "${missing[@]}" >&2; fi
 fi
 
 # A virtual environment with exactly the packages of a requirements file; made again when the file changes.
@@ -88,6 +98,12 @@ venv() {
 
 for what in "$@"; do
   case $what in
+    ceph)
+      if [ ! -e "$cache/ceph/.complete" ]; then
+        apt_as_user "$cache/ceph" radosgw ceph-mon ceph-osd >&2
+        touch "$cache/ceph/.complete"
+      fi
+      ;;
     python) venv python tests/requirements.txt ;;
     lint) venv lint deploy/lint-requirements.txt ;;
   esac

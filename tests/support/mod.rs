@@ -1,9 +1,11 @@
 //! What the farm's tests share: a production to render, the command line, and a farm of real processes.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub mod audit;
 pub mod command;
 pub mod farm;
 pub mod fixture;
+pub mod s3_server;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
