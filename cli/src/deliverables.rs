@@ -46,17 +46,16 @@ impl Finished {
     }
 
     /// What people should know beyond the figures, that the loudness asked for could not be reached say.
-    #[must_use]
-    pub fn note(&self) -> Option<String> {
-        let note = self.report.get("loudness")?.get("note")?.as_str()?;
-        (!note.is_empty()).then(|| format!("{}: {note}", self.file_name))
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let note = |part: &str| self.report.get(part)?.get("note")?.as_str().filter(|note| !note.is_empty());
+        ["loudness", "lossy"].into_iter().filter_map(note).map(|note| format!("{}: {note}", self.file_name))
     }
 
     fn measured(&self, figure: &str) -> Option<f64> {
         self.report.get("measurement")?.get(figure)?.as_f64()
     }
 
-    /// `WAV 24-bit 48000 Hz`
+    /// `WAV 24-bit 48000 Hz`, `OPUS 128 kb/s VBR 48000 Hz`
     #[must_use]
     pub fn format(&self) -> String {
         let text = |field: &str| self.report.get(field).and_then(Value::as_str).unwrap_or_default();
@@ -64,7 +63,7 @@ impl Finished {
             "16" => "16-bit",
             "24" => "24-bit",
             "32f" => "32-bit float",
-            other => other,
+            _ => self.report.get("lossy").and_then(|lossy| lossy.get("bit_rate")?.as_str()).unwrap_or_default(),
         };
         let rate = self.report.get("sample_rate_hz").and_then(Value::as_u64);
         let rate = rate.map_or_else(String::new, |rate| format!("{rate} Hz"));
@@ -90,7 +89,7 @@ pub fn table(files: &[Finished]) -> String {
         ]);
     }
     let mut text = listing.text();
-    for note in files.iter().filter_map(Finished::note) {
+    for note in files.iter().flat_map(Finished::notes) {
         text.push('\n');
         text.push_str(&note);
     }

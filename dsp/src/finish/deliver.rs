@@ -7,11 +7,12 @@ use std::sync::Arc;
 use super::chain::{Ceiling, Chain, ChainSpec};
 use super::delivered::{Delivered, Pass, bits};
 use super::edges::Edges;
-use super::report::{EdgesReport, LoudnessReport, Report};
+use super::report::{EdgesReport, LossyReport, LoudnessReport, Report};
 use super::solve::Solution;
 use crate::buffer::Buffer;
 use crate::execute::ExecuteError;
 use crate::kernels::resampler::Resampler;
+use crate::media::pcm::PcmWriter;
 use crate::media::{BroadcastSpec, FileSpec, FileWriter, MediaError, Picture, coding_history};
 use crate::progress::Monitor;
 use crate::quality::{FileFacts, Verdict};
@@ -52,12 +53,18 @@ pub fn deliver(
     })?;
     let cover = cover.map(Picture::read).transpose().map_err(unreadable_cover)?.map(Arc::new);
     let mut finish = Finish { source, session, asked, edges, cover, path, dither: asked.dither, monitor };
-    let (mut pass, mut loudness) = finish.make(solution)?;
-    if finish.is_needless(&pass) {
-        finish.dither = Dither::None;
-        (pass, loudness) = finish.make(solution)?;
-    }
-    let report = serde_json::to_value(finish.report(pass, loudness))
+    let (pass, loudness, lossy) = match asked.lossy {
+        Some(lossy) => finish.lossy(lossy, solution).map(|(pass, loudness, lossy)| (pass, loudness, Some(lossy)))?,
+        None => {
+            let (mut pass, mut loudness) = finish.finished(solution)?;
+            if finish.is_needless(&pass) {
+                finish.dither = Dither::None;
+                (pass, loudness) = finish.finished(solution)?;
+            }
+            (pass, loudness, None)
+        }
+    };
+    let report = serde_json::to_value(finish.report(pass, loudness, lossy))
         .map_err(|error| finish.io("cannot write the report of", io::Error::other(error)))?;
     Ok((finish.path, report))
 }
@@ -71,19 +78,27 @@ fn unreadable_cover(error: MediaError) -> ExecuteError {
     }
 }
 
-struct Finish<'a> {
+pub(super) struct Finish<'a> {
     source: &'a Path,
-    session: &'a ValidSession,
-    asked: &'a Deliverable,
+    pub(super) session: &'a ValidSession,
+    pub(super) asked: &'a Deliverable,
     edges: Edges,
-    cover: Option<Arc<Picture>>,
-    path: PathBuf,
+    pub(super) cover: Option<Arc<Picture>>,
+    pub(super) path: PathBuf,
     dither: Dither,
-    monitor: &'a dyn Monitor,
+    pub(super) monitor: &'a dyn Monitor,
+}
+
+/// Where the samples of a pass go.
+enum Sink {
+    File(Box<FileWriter>),
+    /// On their way to an encoder.
+    Spool(PcmWriter),
 }
 
 impl Finish<'_> {
-    fn make(&self, solution: Option<&Solution>) -> Result<(Pass, Option<LoudnessReport>), ExecuteError> {
+    /// Makes the file, or the spool of a lossy one.
+    pub(super) fn finished(&self, solution: Option<&Solution>) -> Result<(Pass, Option<LoudnessReport>), ExecuteError> {
         match solution {
             Some(solution) => self.under_ceiling(solution),
             None => Ok((self.as_it_is()?, None)),
@@ -149,16 +164,24 @@ impl Finish<'_> {
     fn pass(&self, mastering: Option<(f64, Ceiling)>, trim: f64, limit: f64) -> Result<Pass, ExecuteError> {
         let mut chain = self.chain(self.asked.sample_rate_hz, mastering, trim)?;
         let channels = chain.channels();
-        let mut writer = self.writer(channels, chain.frames())?;
+        let mut sink = self.sink(channels, chain.frames())?;
         let mut delivered = Delivered::new(self.asked, self.dither, self.session.seed, channels, limit);
         let mut frame = 0;
         self.each_block(&mut chain, |block| {
             delivered.take(block, frame);
             frame += block.frames() as u64;
-            writer.write(delivered.samples()).map_err(|source| self.io("cannot write", source))
+            match &mut sink {
+                Sink::File(file) => file.write(delivered.samples()),
+                Sink::Spool(spool) => spool.write(block),
+            }
+            .map_err(|source| self.io("cannot write", source))
         })?;
         let pass = delivered.finish(chain.lowest_gain());
-        writer.finish(Some(&pass.measurement)).map_err(|source| self.io("cannot write", source))?;
+        match sink {
+            Sink::File(file) => file.finish(Some(&pass.measurement)),
+            Sink::Spool(spool) => spool.finish(),
+        }
+        .map_err(|source| self.io("cannot write", source))?;
         Ok(pass)
     }
 
@@ -203,7 +226,12 @@ impl Finish<'_> {
         Ok(())
     }
 
-    fn writer(&self, channels: usize, frames: u64) -> Result<FileWriter, ExecuteError> {
+    fn sink(&self, channels: usize, frames: u64) -> Result<Sink, ExecuteError> {
+        let failed = |source| self.io("cannot write", source);
+        if self.asked.lossy.is_some() {
+            let spool = PcmWriter::create(&self.spool(), channels, self.asked.sample_rate_hz, frames);
+            return spool.map(Sink::Spool).map_err(failed);
+        }
         let spec = FileSpec {
             format: self.asked.format,
             depth: self.asked.depth,
@@ -215,7 +243,7 @@ impl Finish<'_> {
             replay_gain: self.asked.replay_gain,
             broadcast: (self.asked.format == Format::Bwf).then(|| self.broadcast(channels)),
         };
-        FileWriter::create(&self.path, &spec).map_err(|source| self.io("cannot write", source))
+        FileWriter::create(&self.path, &spec).map(|file| Sink::File(Box::new(file))).map_err(failed)
     }
 
     fn broadcast(&self, channels: usize) -> BroadcastSpec {
@@ -243,7 +271,7 @@ impl Finish<'_> {
         }
     }
 
-    fn report(&self, pass: Pass, loudness: Option<LoudnessReport>) -> Report {
+    fn report(&self, pass: Pass, loudness: Option<LoudnessReport>, lossy: Option<LossyReport>) -> Report {
         let content = match self.asked.content {
             Content::Mix(mix) => &self.session.mixes[mix].name,
             Content::Print(track) => &self.session.tracks[track].name,
@@ -253,12 +281,13 @@ impl Finish<'_> {
             file: self.asked.file_name.clone(),
             content: content.clone(),
             format: self.asked.format,
-            depth: self.asked.depth,
+            depth: Some(self.asked.depth).filter(|_| lossy.is_none()),
             sample_rate_hz: self.asked.sample_rate_hz,
             dither: if self.asked.depth == Depth::Float32 { Dither::None } else { self.dither },
             verdicts: Verdict::all(&facts, &pass.measurement, &pass.quality),
             measurement: pass.measurement,
             loudness,
+            lossy,
             edges: self.edges_report(),
             quality: Some(pass.quality),
         }
@@ -278,7 +307,7 @@ impl Finish<'_> {
         })
     }
 
-    fn io(&self, what: &str, source: io::Error) -> ExecuteError {
+    pub(super) fn io(&self, what: &str, source: io::Error) -> ExecuteError {
         ExecuteError::Io { what: format!("{what} \"{}\" ({})", self.asked.file_name, self.path.display()), source }
     }
 }

@@ -9,10 +9,13 @@ mod chain;
 pub mod deliver;
 mod delivered;
 mod edges;
+mod headroom;
+mod lossy;
 pub mod report;
 pub mod solve;
 
 pub use deliver::deliver;
+pub use headroom::MAX_ENCODINGS;
 pub use report::Report;
 pub use solve::{LimitedBy, Solution, solve};
 

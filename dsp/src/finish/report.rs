@@ -7,6 +7,7 @@ use super::solve::{LimitedBy, Solution};
 use crate::loudness::Measurement;
 use crate::quality::{Quality, Verdict};
 use crate::session::document::{Depth, Dither, Format};
+use crate::session::lossy::Lossy;
 
 /// The report of one file: what was asked, what was done, what came out. Crosses the wire as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,16 +19,20 @@ pub struct Report {
     pub content: String,
     /// Container and codec.
     pub format: Format,
-    /// Bits per sample.
-    pub depth: Depth,
+    /// Bits per sample; `None` of lossy files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<Depth>,
     /// Sample rate in Hz.
     pub sample_rate_hz: u32,
     /// Dither that was applied; `none` for floating point.
     pub dither: Dither,
-    /// What the file measures, samples as delivered. Its true peak is that of the most pessimistic of several readers.
+    /// What the file measures, samples as delivered or as given to the encoder of a lossy file. Its true peak is that of the most pessimistic of several readers.
     pub measurement: Measurement,
     /// How the loudness was reached; `None` where no gain applies.
     pub loudness: Option<LoudnessReport>,
+    /// What became of it in a lossy codec; `None` of lossless files, which are what was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lossy: Option<LossyReport>,
     /// What was done at head and tail and to the direct current; `None` where nothing was asked.
     #[serde(default)]
     pub edges: Option<EdgesReport>,
@@ -43,6 +48,61 @@ pub struct Report {
 #[must_use]
 pub fn schema() -> String {
     format!("{:#}\n", schemars::schema_for!(Report).as_value())
+}
+
+/// How a lossy file was encoded, and what a decoder gives back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LossyReport {
+    /// How many bits it may take, in words: `320 kb/s CBR`, `128 kb/s VBR`, `quality 6`.
+    pub bit_rate: String,
+    /// What the decoded file measures.
+    pub decoded: Decoded,
+    /// How far the true peak of the decoded file is over the ceiling that was asked for, in dB; `None` where it is not, or
+    /// where no ceiling was asked.
+    pub over_ceiling_db: Option<f64>,
+    /// How far the ceiling was lowered for the decoded file to keep it, in dB; 0 unless asked (`keep_ceiling_decoded`).
+    pub ceiling_lowered_db: f64,
+    /// Times the file was encoded.
+    pub encodings: u32,
+    /// The same in plain words.
+    pub note: String,
+}
+
+/// What a decoder gives back.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Decoded {
+    /// Length in frames, as many as were encoded.
+    pub frames: u64,
+    /// Integrated loudness in LUFS; `None` when silent.
+    pub integrated_lufs: Option<f64>,
+    /// True peak in dBTP, that of the most pessimistic of several readers; `None` when silent.
+    pub true_peak_dbtp: Option<f64>,
+}
+
+impl LossyReport {
+    pub(super) fn of(
+        lossy: Lossy,
+        decoded: Decoded,
+        over_ceiling_db: Option<f64>,
+        ceiling_lowered_db: f64,
+        encodings: u32,
+    ) -> Self {
+        let level =
+            |level: Option<f64>, unit: &str| level.map_or("silent".to_owned(), |level| format!("{level:.2} {unit}"));
+        let mut note = format!(
+            "decoded: {}, true peak {}",
+            level(decoded.integrated_lufs, "LUFS"),
+            level(decoded.true_peak_dbtp, "dBTP")
+        );
+        if let Some(over) = over_ceiling_db {
+            note += &format!(", {over:.2} dB over the ceiling");
+            note += if lossy.keep_ceiling_decoded { " even so" } else { ": `keep_ceiling_decoded` avoids that" };
+        }
+        if ceiling_lowered_db > 0.0 {
+            note += &format!("; the ceiling was lowered by {ceiling_lowered_db:.2} dB for it");
+        }
+        Self { bit_rate: lossy.bit_rate.to_string(), decoded, over_ceiling_db, ceiling_lowered_db, encodings, note }
+    }
 }
 
 /// What was cut off, faded and taken out of a file.

@@ -14,6 +14,8 @@ const STRIP_NS: u64 = 4;
 const SOLVE_NS: u64 = 250;
 /// Nanoseconds of one core per frame for limiting, verifying, measuring and encoding one file.
 const MASTER_NS: u64 = 250;
+/// Nanoseconds of one core per frame for encoding one lossy file and decoding it again.
+const LOSSY_NS: u64 = 600;
 /// Nanoseconds per frame for storing a stem and reading it again: 8 bytes written, hashed, copied and read back.
 pub(super) const STORE_NS: u64 = 40;
 
@@ -68,8 +70,10 @@ pub(crate) fn solve_ns(session: &ValidSession) -> u64 {
 
 /// Nanoseconds of one core for finishing a deliverable.
 pub(crate) fn master_ns(session: &ValidSession, deliverable: DeliverableIndex) -> u64 {
-    let rate = u64::from(session.deliverables[deliverable].sample_rate_hz);
-    session.length_frames * MASTER_NS * rate / u64::from(session.sample_rate_hz)
+    let asked = &session.deliverables[deliverable];
+    let rate = u64::from(asked.sample_rate_hz);
+    let frame_ns = MASTER_NS + asked.lossy.map_or(0, |_| LOSSY_NS);
+    session.length_frames * frame_ns * rate / u64::from(session.sample_rate_hz)
 }
 
 /// Nanoseconds of one core for decoding a lossy asset.

@@ -24,6 +24,11 @@ pub const STAGE_REVISIONS: &[(&str, u32)] = &[
     ("bwf", 1),
     ("aiff", 1),
     ("flac", 2),
+    // Without it, no task that writes MP3 is given to this build.
+    #[cfg(feature = "mp3")]
+    ("mp3", 1),
+    ("opus", 1),
+    ("vorbis", 1),
 ];
 
 /// The recipe digest of an artifact: over asset digests, canonical parameters, the revisions of the nodes and stages

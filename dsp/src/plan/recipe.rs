@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::nodes::Processor;
 use crate::session::ValidSession;
 use crate::session::document::{Broadcast, Depth, Dither, FadeCurve, Format, Metadata, Tap, Trim};
+use crate::session::lossy::BitRate;
 use crate::session::valid::{self, AssetIndex, Deliverable, KeySource, MixIndex, Output, Track};
 
 /// The side-chain keys of a chain, in its order.
@@ -230,6 +231,8 @@ pub(super) struct MasterRecipe<'a> {
     file_name: &'a str,
     format: Format,
     depth: Depth,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lossy: Option<(BitRate, bool)>,
     sample_rate_hz: u32,
     dither: Dither,
     trim: Option<&'a Trim>,
@@ -263,6 +266,7 @@ impl<'a> MasterRecipe<'a> {
             file_name: &deliverable.file_name,
             format: deliverable.format,
             depth: deliverable.depth,
+            lossy: deliverable.lossy.map(|lossy| (lossy.bit_rate, lossy.keep_ceiling_decoded)),
             sample_rate_hz: deliverable.sample_rate_hz,
             dither: deliverable.dither,
             trim: deliverable.trim.as_ref(),
@@ -286,5 +290,9 @@ pub(super) fn format_stage(format: Format) -> &'static str {
         Format::Bwf => "bwf",
         Format::Aiff => "aiff",
         Format::Flac => "flac",
+        Format::Mp3 => "mp3",
+        Format::Opus => "opus",
+        Format::Vorbis => "vorbis",
+        Format::Aac => "aac",
     }
 }

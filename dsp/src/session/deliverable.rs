@@ -20,9 +20,11 @@ pub struct Deliverable {
     pub print: Option<String>,
     /// Container and codec.
     pub format: Format,
-    /// Bits per sample: `16`, `24` or, but for FLAC, `32f`.
-    pub depth: Depth,
-    /// Sample rate in Hz: one of those a session may have; by default the session's.
+    /// Bits per sample: `16`, `24` or, but for FLAC, `32f`. Of lossless formats alone, and required there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<Depth>,
+    /// Sample rate in Hz: one of those a session may have and the format takes (MP3: 44100, 48000; Opus: 48000); by default
+    /// the session's or, where the format does not take it, the one it is converted to most simply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 44_100, max = 192_000))]
     pub sample_rate_hz: Option<u32>,
@@ -44,6 +46,23 @@ pub struct Deliverable {
     /// Whether the tags tell players at what gain to play the file (ReplayGain 2.0); by default they do in FLAC files of mixes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay_gain: Option<bool>,
+    /// Bit rate of MP3 and Opus in kb/s. MP3: 64, 80, 96, 112, 128, 160, 192, 224, 256 or 320, by default 320; Opus: 6 to 510,
+    /// by default 128.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 6, max = 510))]
+    pub bitrate_kbps: Option<u32>,
+    /// Whether the bit rate of MP3 and Opus is the same at every instant; by default it is in MP3 and not in Opus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitrate_mode: Option<BitrateMode>,
+    /// Quality in place of a bit rate, on the codec's own scale. MP3: a whole number from 0, the best, to 9, as LAME's `-V`;
+    /// Vorbis: −1 to 10, the best, by default 6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1.0, max = 10.0))]
+    pub quality: Option<f64>,
+    /// Lowers the ceiling of a lossy file until its true peak keeps the one of `loudness` after decoding too. Of lossy files of
+    /// mixes that a limiter is asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_ceiling_decoded: bool,
 }
 
 /// What counts as silence at head and tail, and how much of it is kept.
@@ -79,6 +98,14 @@ pub enum Format {
     Aiff,
     /// FLAC (RFC 9639).
     Flac,
+    /// MP3 (ISO/IEC 11172-3, layer III), by builds with the feature `mp3`.
+    Mp3,
+    /// Opus in Ogg (RFC 6716, RFC 7845).
+    Opus,
+    /// Vorbis in Ogg.
+    Vorbis,
+    /// AAC: refused, because no encoder of it may be shipped.
+    Aac,
 }
 
 impl Format {
@@ -89,6 +116,25 @@ impl Format {
             Self::Wav | Self::Bwf => "wav",
             Self::Aiff => "aiff",
             Self::Flac => "flac",
+            Self::Mp3 => "mp3",
+            Self::Opus => "opus",
+            Self::Vorbis => "ogg",
+            Self::Aac => "m4a",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Wav => "WAV",
+            Self::Bwf => "BWF",
+            Self::Aiff => "AIFF",
+            Self::Flac => "FLAC",
+            Self::Mp3 => "MP3",
+            Self::Opus => "Opus",
+            Self::Vorbis => "Ogg Vorbis",
+            Self::Aac => "AAC",
         }
     }
 
@@ -97,9 +143,19 @@ impl Format {
     pub fn is_played(self) -> bool {
         match self {
             Self::Wav | Self::Bwf | Self::Aiff => false,
-            Self::Flac => true,
+            Self::Flac | Self::Mp3 | Self::Opus | Self::Vorbis | Self::Aac => true,
         }
     }
+}
+
+/// How the bit rate of a lossy file runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BitrateMode {
+    /// The same at every instant.
+    Cbr,
+    /// More where it is needed.
+    Vbr,
 }
 
 /// Bits per sample of a deliverable.

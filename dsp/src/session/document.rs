@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::asset_facts::{AssetFacts, PictureFacts, PictureFormat};
 pub use super::broadcast::Broadcast;
-pub use super::deliverable::{Deliverable, Depth, Dither, Format, Trim};
+pub use super::deliverable::{BitrateMode, Deliverable, Depth, Dither, Format, Trim};
 pub use super::metadata::Metadata;
 use super::time::Time;
 use crate::automation::Curve;

@@ -11,6 +11,7 @@ mod deliverable;
 pub mod document;
 pub mod fault;
 mod files;
+pub mod lossy;
 mod metadata;
 mod preset;
 mod read_json;

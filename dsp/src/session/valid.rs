@@ -8,6 +8,7 @@ pub use super::document::Trim;
 use super::document::{
     AssetFacts, Broadcast, Depth, Dither, Document, FadeCurve, Format, LoudnessFrom, Metadata, PictureFacts, Tap,
 };
+use super::lossy::Lossy;
 use crate::automation::Lane;
 use crate::digest::Digest;
 use crate::node::ParameterLane;
@@ -262,8 +263,10 @@ pub struct Deliverable {
     pub content: Content,
     /// Container and codec.
     pub format: Format,
-    /// Bits per sample.
+    /// Bits per sample; of lossy files, those that the encoder gets.
     pub depth: Depth,
+    /// How it is encoded, where something is lost.
+    pub lossy: Option<Lossy>,
     /// Sample rate in Hz.
     pub sample_rate_hz: u32,
     /// Dither, applied when the depth is an integer.

@@ -47,7 +47,7 @@ impl Encoder {
 
 /// What the reference decoder of a format makes of a file. ffmpeg's own is it for MP3 and AAC. Of Vorbis it keeps the
 /// padding of streams of one page, and of Opus it decodes some packets of several frames to noise.
-fn reference(path: &Path) -> Vec<f32> {
+pub fn reference(path: &Path) -> Vec<f32> {
     let file = path.to_str().unwrap();
     match path.extension().unwrap().to_str().unwrap() {
         "ogg" => {

@@ -10,5 +10,6 @@ mod gapless;
 mod hostile;
 #[path = "../support/long.rs"]
 mod long;
+mod lossy;
 mod tags;
 mod tools;

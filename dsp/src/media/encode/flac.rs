@@ -153,7 +153,7 @@ impl FlacWriter {
         let info = self.stream_info();
         append(&mut header, Block::StreamInfo, &info)?;
         append(&mut header, Block::SeekTable, &self.seek_table())?;
-        append(&mut header, Block::Comments, &vorbis::comments(tags, vorbis::Gain::ReplayGain, &[]))?;
+        append(&mut header, Block::Comments, &vorbis::comments(&vorbis::fields(tags, vorbis::Gain::ReplayGain, &[])))?;
         if let Some(picture) = &self.picture {
             append(&mut header, Block::Picture, picture)?;
         }

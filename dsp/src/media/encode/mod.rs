@@ -122,6 +122,7 @@ impl FileWriter {
             Format::Wav | Format::Bwf => Writer::Wav(Box::new(wav::WavWriter::create(path, spec)?)),
             Format::Aiff => Writer::Aiff(Box::new(aiff::AiffWriter::create(path, spec)?)),
             Format::Flac => Writer::Flac(Box::new(flac::FlacWriter::create(path, spec)?)),
+            lossy => return Err(invalid(format!("{} is no lossless format", lossy.label()))),
         };
         let samples_left = spec.frames.saturating_mul(spec.channels as u64);
         Ok(Self { writer, spec: spec.clone(), samples_left })

@@ -3,6 +3,9 @@
 //! Names are those of the Vorbis comment recommendation (Xiph.Org) and, beyond it, those that players and taggers agree
 //! on (MusicBrainz Picard, foobar2000).
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use super::{ENCODER, Field, Tags};
 use crate::media::picture::Picture;
 use crate::session::document::PictureFormat;
@@ -13,7 +16,6 @@ pub(in crate::media) enum Gain {
     /// REPLAYGAIN_TRACK_GAIN and REPLAYGAIN_TRACK_PEAK.
     ReplayGain,
     /// R128_TRACK_GAIN, the one that Opus has (RFC 7845 §5.2.1).
-    #[allow(dead_code, reason = "for the writer of Opus files")]
     R128,
 }
 
@@ -38,9 +40,8 @@ fn name(field: Field) -> &'static str {
     }
 }
 
-/// The comments: vendor, count and `NAME=text` each, little-endian lengths before UTF-8 text; without framing bit and
-/// without the mark that Ogg packets begin with. `more` are fields that this list does not know, such as a picture.
-pub(in crate::media) fn comments(tags: &Tags, gain: Gain, more: &[String]) -> Vec<u8> {
+/// The fields as `NAME=text`. `more` are those that tags do not have, such as a picture.
+pub(in crate::media) fn fields(tags: &Tags, gain: Gain, more: &[String]) -> Vec<String> {
     let mut fields: Vec<String> = tags.iter().map(|(field, text)| format!("{}={text}", name(field))).collect();
     if let Some(replay_gain) = tags.replay_gain {
         match gain {
@@ -52,6 +53,12 @@ pub(in crate::media) fn comments(tags: &Tags, gain: Gain, more: &[String]) -> Ve
         }
     }
     fields.extend_from_slice(more);
+    fields
+}
+
+/// The comments: vendor, count and `NAME=text` each, little-endian lengths before UTF-8 text; without framing bit and
+/// without the mark that Ogg packets begin with.
+pub(in crate::media) fn comments(fields: &[String]) -> Vec<u8> {
     let text = |text: &str| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
     let count = (fields.len() as u32).to_le_bytes();
     let texts: Vec<u8> = fields.iter().flat_map(|field| text(field)).collect();
@@ -71,4 +78,9 @@ pub(in crate::media) fn picture(picture: &Picture) -> Vec<u8> {
     let data = word(picture.bytes.len());
     let head = [&FRONT_COVER.to_be_bytes()[..], &word(media_type.len()), media_type, &description].concat();
     [&head[..], size.as_flattened(), &data, &picture.bytes].concat()
+}
+
+/// A picture as a field of comments in Ogg.
+pub(in crate::media) fn picture_comment(cover: &Picture) -> String {
+    format!("METADATA_BLOCK_PICTURE={}", BASE64_STANDARD.encode(picture(cover)))
 }

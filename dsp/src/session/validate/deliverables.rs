@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::clips::fade;
+use super::lossy::{encoding, sample_rate_hz};
 use super::mixes::find;
 use super::{Context, Report};
 use crate::kernels::resampler::Resampler;
-use crate::session::document::{self, Depth, Format, SAMPLE_RATES_HZ};
+use crate::session::document::{self, Depth, Format};
 use crate::session::valid::{Content, Deliverable, Mix};
 
 const MAX_NAME_CHARS: usize = 200;
@@ -40,6 +41,7 @@ pub(super) fn deliverables(
         } else {
             names.insert(file_name.to_lowercase(), index);
         }
+        let sample_rate_hz = sample_rate_hz(&pointer, document, context.base.sample_rate_hz, report);
         check_format(&pointer, document, length_frames, context, report);
         check_dither(&pointer, document, context.base.sample_rate_hz, report);
         let mut fade = |name: &str, asked: &Option<document::Fade>| {
@@ -47,12 +49,14 @@ pub(super) fn deliverables(
         };
         let (fade_in, fade_out) = (fade("fade_in", &document.fade_in), fade("fade_out", &document.fade_out));
         if let Some(content) = content(&pointer, document, mixes, context, report) {
+            let (depth, lossy) = encoding(&pointer, document, content, mixes, context, report);
             deliverables.push(Deliverable {
                 file_name,
                 content,
                 format: document.format,
-                depth: document.depth,
-                sample_rate_hz: document.sample_rate_hz.unwrap_or(context.base.sample_rate_hz),
+                depth,
+                lossy,
+                sample_rate_hz,
                 dither: document.dither,
                 trim: document.trim.clone(),
                 fade_in,
@@ -93,24 +97,19 @@ fn check_format(
     context: &Context<'_>,
     report: &mut Report,
 ) {
-    if deliverable.format == Format::Flac && deliverable.depth == Depth::Float32 {
+    if deliverable.format == Format::Flac && deliverable.depth == Some(Depth::Float32) {
         let message = "FLAC holds whole numbers, no floating point";
         report.push(format!("{pointer}/depth"), "unsupported", message, "\"16\" or \"24\", or `format = \"wav\"`");
     }
     if deliverable.format == Format::Aiff && deliverable.mix.is_some() {
         let session_rate_hz = context.base.sample_rate_hz;
         let rate_hz = deliverable.sample_rate_hz.unwrap_or(session_rate_hz);
-        let frame_bytes = 2 * deliverable.depth.sample_bytes() as u64;
+        let frame_bytes = 2 * deliverable.depth.map_or(4, Depth::sample_bytes) as u64;
         let bytes = Resampler::output_frames(session_rate_hz, rate_hz, length_frames) * frame_bytes;
         if bytes > MAX_AIFF_DATA_BYTES {
             let message = format!("the audio takes {bytes} bytes: AIFF ends at 4 GiB");
             report.push(format!("{pointer}/format"), "out_of_range", message, "\"wav\", \"bwf\" or \"flac\"");
         }
-    }
-    if let Some(rate) = deliverable.sample_rate_hz.filter(|rate| !SAMPLE_RATES_HZ.contains(rate)) {
-        let rates = SAMPLE_RATES_HZ.map(|rate| rate.to_string()).join(", ");
-        let message = format!("sample_rate_hz is {rate}");
-        report.push(format!("{pointer}/sample_rate_hz"), "out_of_range", message, format!("one of {rates}"));
     }
 }
 
@@ -125,7 +124,7 @@ fn check_dither(pointer: &str, deliverable: &document::Deliverable, session_rate
             "the curve of this dither is made for {} Hz: at {rate_hz} Hz it would lift noise where ears are keen",
             shape.sample_rate_hz
         ));
-    } else if deliverable.depth != Depth::Int16 {
+    } else if deliverable.depth != Some(Depth::Int16) {
         refuse("the noise of flat dither is below hearing at this depth: shaping would only add to it".to_owned());
     }
 }

@@ -8,6 +8,7 @@ mod cycle;
 mod deliverables;
 mod files;
 mod length;
+mod lossy;
 mod metadata;
 mod mixes;
 mod names;
