@@ -287,7 +287,7 @@ fn a_decay_that_jumps_changes_the_slope_of_what_already_sounds_and_not_its_level
 fn a_room_whose_size_and_decays_jump_about_stays_within_what_it_is_fed() {
     let processor = Processor::Reverb(Reverb { modulation: 1.0, ..Reverb::default() });
     let jumping = |name: &str, low: f64, high: f64, every: u64| {
-        let knot = |index: u64| (index * every, if index % 2 == 0 { low } else { high }, Curve::Hold);
+        let knot = |index: u64| (index * every, if index.is_multiple_of(2) { low } else { high }, Curve::Hold);
         lane(name, &(0..96_000 / every).map(knot).collect::<Vec<_>>())
     };
     let mut lanes = vec![
