@@ -3,7 +3,7 @@
 //! Every node, in every session, keeps these promises; `tests/invariants.rs` holds all of them over all nodes:
 //! any split into blocks gives the bits of one block; [`Node::reset`] equals a new node; the latency and tail it declares
 //! are the measured ones; silence in gives silence out once the tail is over; NaN and infinity never leave it; a constant
-//! automation lane equals the parameter; `process` neither fails nor allocates.
+//! automation lane equals the parameter; sums pass as sums where it says so; `process` neither fails nor allocates.
 
 use crate::automation::Lane;
 use crate::buffer::Buffer;
@@ -68,6 +68,10 @@ pub trait Parameters {
     fn accepts_sidechain(&self) -> bool {
         false
     }
+    /// Whether what comes out for a sum of sounds is the sum of what comes out for each, automation or not; `keyed` says
+    /// that the detector hears a side-chain key, which is the same for all of them. A processor that says no cannot run
+    /// once for each group of a mix.
+    fn is_linear(&self, keyed: bool) -> bool;
     /// Channels that leave for `channels` that come in.
     fn channels_out(&self, channels: usize) -> usize {
         channels

@@ -50,6 +50,8 @@ impl Parameters for Clipper {
         &[("oversampling", DECIDES_LATENCY)]
     }
 
+    nonlinear!();
+
     fn latency_frames(&self, _: u32) -> usize {
         shaping::latency_frames(self.oversampling)
     }

@@ -78,6 +78,8 @@ impl Parameters for Convolution {
             .collect()
     }
 
+    linear!();
+
     fn channels_out(&self, channels: usize) -> usize {
         channels.max(self.impulse.channels.min(2))
     }

@@ -84,9 +84,7 @@ impl Parameters for DeEsser {
         range_fault("lookahead_ms", self.lookahead_ms, 0.0, 10.0).into_iter().collect()
     }
 
-    fn accepts_sidechain(&self) -> bool {
-        true
-    }
+    keyed!();
 
     fn fixed(&self) -> &'static [(&'static str, &'static str)] {
         &[("lookahead_ms", DECIDES_LATENCY)]

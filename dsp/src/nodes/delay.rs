@@ -69,6 +69,8 @@ impl Parameters for Delay {
         self.time_beats.and_then(|beats| range_fault("time_beats", beats, 0.015_625, 64.0)).into_iter().collect()
     }
 
+    linear!();
+
     fn channels_out(&self, channels: usize) -> usize {
         if self.ping_pong { 2 } else { channels }
     }

@@ -151,6 +151,10 @@ impl Parameters for DynamicBand {
         release_ms: 1.0 to 5000.0,
     }
 
+    fn is_linear(&self, keyed: bool) -> bool {
+        keyed
+    }
+
     fn latency_frames(&self, _: u32) -> usize {
         0
     }
@@ -192,9 +196,7 @@ impl Parameters for DynamicEq {
         faults
     }
 
-    fn accepts_sidechain(&self) -> bool {
-        true
-    }
+    keyed!();
 
     fn latency_frames(&self, _: u32) -> usize {
         0

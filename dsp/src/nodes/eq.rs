@@ -217,6 +217,8 @@ impl Parameters for Eq {
         &[("slope_db_per_octave", DECIDES_ORDER)]
     }
 
+    linear!();
+
     fn latency_frames(&self, _: u32) -> usize {
         0
     }

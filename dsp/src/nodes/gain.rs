@@ -23,6 +23,7 @@ impl Parameters for Gain {
         gain_db: -120.0 to 60.0,
     }
 
+    linear!();
     instant!();
 }
 

@@ -60,6 +60,8 @@ impl Parameters for Limiter {
         &[("lookahead_ms", DECIDES_LATENCY)]
     }
 
+    nonlinear!();
+
     fn latency_frames(&self, sample_rate_hz: u32) -> usize {
         limiter::latency_frames(sample_rate_hz, frames_from_ms(self.lookahead_ms, sample_rate_hz))
     }

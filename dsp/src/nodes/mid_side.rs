@@ -28,6 +28,7 @@ pub enum Direction {
 impl Parameters for MidSide {
     continuous! {}
 
+    linear!();
     instant!();
 }
 

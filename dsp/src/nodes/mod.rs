@@ -61,6 +61,37 @@ macro_rules! continuous {
     };
 }
 
+/// Sums pass as sums, key or not.
+macro_rules! linear {
+    () => {
+        fn is_linear(&self, _: bool) -> bool {
+            true
+        }
+    };
+}
+
+/// Listens to a side-chain key; with one, its gains are the same for all that comes in.
+macro_rules! keyed {
+    () => {
+        fn accepts_sidechain(&self) -> bool {
+            true
+        }
+
+        fn is_linear(&self, keyed: bool) -> bool {
+            keyed
+        }
+    };
+}
+
+/// Bends the waveform, or listens to it and nothing else.
+macro_rules! nonlinear {
+    () => {
+        fn is_linear(&self, _: bool) -> bool {
+            false
+        }
+    };
+}
+
 /// Neither latency nor tail.
 macro_rules! instant {
     () => {
@@ -77,9 +108,7 @@ macro_rules! instant {
 /// Listens to a side-chain key, lags by its look-ahead, leaves no tail.
 macro_rules! looks_ahead {
     () => {
-        fn accepts_sidechain(&self) -> bool {
-            true
-        }
+        keyed!();
 
         fn fixed(&self) -> &'static [(&'static str, &'static str)] {
             &[("lookahead_ms", $crate::node::DECIDES_LATENCY)]

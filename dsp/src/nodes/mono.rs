@@ -32,6 +32,7 @@ pub enum Take {
 impl Parameters for Mono {
     continuous! {}
 
+    linear!();
     instant!();
 
     fn channels_out(&self, _: usize) -> usize {

@@ -42,6 +42,8 @@ impl Parameters for MonoBelow {
         &[("slope_db_per_octave", DECIDES_ORDER)]
     }
 
+    linear!();
+
     fn latency_frames(&self, _: u32) -> usize {
         0
     }

@@ -108,6 +108,10 @@ impl Parameters for CompressorBand {
         mix: 0.0 to 1.0,
     }
 
+    fn is_linear(&self, keyed: bool) -> bool {
+        keyed
+    }
+
     fn latency_frames(&self, _: u32) -> usize {
         0
     }
@@ -180,9 +184,7 @@ impl Parameters for Multiband {
         faults
     }
 
-    fn accepts_sidechain(&self) -> bool {
-        true
-    }
+    keyed!();
 
     fn fixed(&self) -> &'static [(&'static str, &'static str)] {
         &[("slope_db_per_octave", DECIDES_ORDER)]

@@ -51,6 +51,7 @@ impl Parameters for Pan {
         right_position: -1.0 to 1.0,
     }
 
+    linear!();
     instant!();
 
     fn fixed(&self) -> &'static [(&'static str, &'static str)] {

@@ -30,6 +30,7 @@ pub enum Channels {
 impl Parameters for Polarity {
     continuous! {}
 
+    linear!();
     instant!();
 }
 

@@ -112,6 +112,8 @@ impl Parameters for Reverb {
         octaves.into_iter().collect()
     }
 
+    linear!();
+
     fn channels_out(&self, _: usize) -> usize {
         2
     }

@@ -67,6 +67,8 @@ impl Parameters for Saturator {
         &[("oversampling", DECIDES_LATENCY)]
     }
 
+    nonlinear!();
+
     fn latency_frames(&self, _: u32) -> usize {
         shaping::latency_frames(self.oversampling)
     }

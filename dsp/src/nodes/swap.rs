@@ -14,6 +14,7 @@ pub struct Swap {}
 impl Parameters for Swap {
     continuous! {}
 
+    linear!();
     instant!();
 }
 

@@ -73,9 +73,7 @@ impl Parameters for Transient {
         stereo_link: 0.0 to 1.0,
     }
 
-    fn accepts_sidechain(&self) -> bool {
-        true
-    }
+    keyed!();
 
     instant!();
 }

@@ -29,6 +29,7 @@ impl Parameters for Trim {
         right_db: -24.0 to 24.0,
     }
 
+    linear!();
     instant!();
 }
 

@@ -26,6 +26,7 @@ impl Parameters for Width {
         width: 0.0 to 2.0,
     }
 
+    linear!();
     instant!();
 }
 
