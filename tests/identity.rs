@@ -12,9 +12,24 @@ use support::{assert_same_files, files};
 /// Seconds of audio: long enough that every block size ends in the middle of something.
 const SECONDS: f64 = 3.3;
 
+/// The fixture with its groups printed beside the rest: a bus that is split, one that is a group of its own, and a key from
+/// another group.
+fn fixture() -> Fixture {
+    let mut fixture = Fixture::new(SECONDS);
+    let document = &mut fixture.document;
+    document["tracks"][1]["sends"] = serde_json::json!([{ "to": "Drums", "gain_db": -18.0 }]);
+    document["groups"] =
+        serde_json::json!([{ "name": "Drums", "tracks": ["Kick"] }, { "name": "Voice", "tracks": ["Vox"] }]);
+    document["deliverables"].as_array_mut().expect("the fixture delivers files").extend([
+        serde_json::json!({ "each": "group", "name": "{mix} - {group}", "format": "wav", "depth": "32f" }),
+        serde_json::json!({ "group": "Rest", "mix": "instrumental", "format": "flac", "depth": "24" }),
+    ]);
+    fixture
+}
+
 #[test]
 fn rendering_gives_the_same_bytes_for_any_threads_blocks_and_cut() {
-    let fixture = Fixture::new(SECONDS);
+    let fixture = fixture();
     let session = fixture.write();
     let out = tempfile::tempdir().unwrap();
     let once = |name: &str, arguments: &[&str]| {
@@ -23,7 +38,10 @@ fn rendering_gives_the_same_bytes_for_any_threads_blocks_and_cut() {
         files(&folder)
     };
     let expected = once("one", &["--threads", "1"]);
-    assert_eq!(expected.len(), 5);
+    assert_eq!(expected.len(), 10);
+    for file in ["main - Voice.wav", "main - Drums bus.wav", "Fixture (instrumental) - Rest.flac"] {
+        assert!(expected.contains_key(file), "{:?}", expected.keys());
+    }
     let ways: [&[&str]; 7] = [
         &["--threads", "2"],
         &["--threads", "3", "--granularity", "spread"],
@@ -40,7 +58,7 @@ fn rendering_gives_the_same_bytes_for_any_threads_blocks_and_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn farms_of_one_and_three_workers_fused_and_spread_give_the_bytes_of_render() {
-    let fixture = Fixture::new(SECONDS);
+    let fixture = fixture();
     let session = fixture.write();
     let out = tempfile::tempdir().unwrap();
     render(&session, &out.path().join("render"), &[]);

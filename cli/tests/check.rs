@@ -21,6 +21,37 @@ fn a_session_that_holds_together_has_no_faults() {
 }
 
 #[test]
+fn a_bus_that_groups_share_is_noted_and_nothing_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    write_session(folder.path());
+    let path = folder.path().join("song.toml");
+    let session = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace(
+            "[[mixes]]\nname = \"main\"",
+            "\
+[[buses]]
+name = \"Glue\"
+inserts = [{ compressor = {} }]
+
+[[mixes]]
+name = \"main\"",
+        )
+        .replace("[[tracks]]\n", "[[tracks]]\noutput = \"Glue\"\n");
+    let groups = "\n[[deliverables]]\neach = \"group\"\nformat = \"wav\"\ndepth = \"24\"\n";
+    std::fs::write(&path, format!("ungrouped = \"by_track\"\n{session}{groups}")).unwrap();
+    let ran = run_in(folder.path(), &["check", "song.toml"]).expect_code(0);
+    assert!(ran.stdout.contains("\nnote: song.toml:"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\"Glue\" is shared by the groups \"Tone\", \"Low\""), "{}", ran.stdout);
+    let document = run_in(folder.path(), &["check", "song.toml", "--json"]).expect_code(0).json();
+    assert_eq!(document["valid"], true);
+    let note = &document["notes"][0];
+    assert_eq!((note["code"].as_str(), note["pointer"].as_str()), (Some("shared_bus"), Some("/buses/0")));
+    assert!(note["line"].as_u64() > Some(1), "{note}");
+    assert!(document["deliverables"].as_array().unwrap().contains(&"Two tones - Glue.wav".into()));
+}
+
+#[test]
 fn all_faults_come_at_once_with_their_places() {
     let folder = tempfile::tempdir().unwrap();
     write_sine(&folder.path().join("tone.wav"), 440.0, 0.25, 1.0, 1);

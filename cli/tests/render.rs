@@ -61,6 +61,29 @@ fn threads_blocks_and_cuts_change_no_byte() {
 }
 
 #[test]
+fn the_groups_of_a_mix_are_delivered_with_it_and_say_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    write_session(folder.path());
+    let path = folder.path().join("song.toml");
+    let groups = "\n[[deliverables]]\neach = \"group\"\nmix = \"instrumental\"\nname = \"{mix} {group}\"\nformat = \"wav\"\n\
+        depth = \"24\"\n";
+    let session = std::fs::read_to_string(&path).unwrap() + groups;
+    std::fs::write(&path, format!("ungrouped = \"by_track\"\n{session}")).unwrap();
+    let of = |mix: &str| {
+        let ran =
+            run_in(folder.path(), &["render", "song.toml", "--out", "out", "--mix", mix, "--json"]).expect_code(0);
+        let files = ran.json();
+        let told =
+            |field: &str| files.as_array().unwrap().iter().map(|file| file[field].to_string()).collect::<Vec<_>>();
+        (told("file"), told("content"))
+    };
+    let (files, contents) = of("instrumental");
+    assert_eq!(files, ["\"instrumental.wav\"", "\"instrumental Low.wav\""]);
+    assert_eq!(contents[1], r#""group \"Low\" of instrumental""#);
+    assert_eq!(of("main").0, ["\"song.wav\"", "\"song.flac\""]);
+}
+
+#[test]
 fn only_the_mixes_named_are_delivered() {
     let folder = tempfile::tempdir().unwrap();
     write_session(folder.path());

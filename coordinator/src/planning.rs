@@ -41,6 +41,7 @@ pub(crate) fn artifacts(keys: &Keys) -> BTreeMap<Key, TaskKind> {
         .map(with(TaskKind::Decode))
         .chain(keys.stems.iter().map(with(TaskKind::Stem)))
         .chain(keys.mixes.iter().map(with(TaskKind::Mix)))
+        .chain(keys.groups.iter().map(with(TaskKind::Mix)))
         .chain(keys.solutions.iter().flatten().map(with(TaskKind::Mix)))
         .chain(keys.masters.iter().map(with(TaskKind::Master)))
         .collect()

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use mixdown_dsp::graph::{Request, StemRequest, render};
+use mixdown_dsp::graph::{Request, StemRequest, Wiring, render};
 use mixdown_dsp::media::{FileSpec, FileWriter, Samples};
 use mixdown_dsp::progress::Unwatched;
 use mixdown_dsp::session::document::{Depth, Format, Metadata};
@@ -39,8 +39,8 @@ fn main() {
 
 fn seconds(session: &ValidSession, paths: &[PathBuf], folder: &Path, threads: usize, block_frames: usize) -> f64 {
     let stems: BTreeMap<usize, StemRequest> = (0..TRACKS).map(|track| (track, StemRequest::default())).collect();
-    let mixes: Vec<(usize, PathBuf)> =
-        (0..session.mixes.len()).map(|mix| (mix, folder.join(format!("mix-{mix}.pcm")))).collect();
+    let mix = |mix: usize| (Wiring::of_mix(session, mix), folder.join(format!("mix-{mix}.pcm")));
+    let mixes: Vec<(Wiring, PathBuf)> = (0..session.mixes.len()).map(mix).collect();
     let request = Request {
         session,
         asset_paths: paths,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+#[path = "support/farm.rs"]
+mod farm;
 #[path = "graph/production.rs"]
 mod production;
 #[path = "graph/studio.rs"]
@@ -10,72 +12,18 @@ mod studio;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mixdown_dsp::digest::Digest;
-use mixdown_dsp::execute::{ExecuteError, Files, Made, Options, execute};
+use mixdown_dsp::execute::{ExecuteError, Options, execute};
 use mixdown_dsp::media::probe;
-use mixdown_dsp::plan::{Granularity, KeepStems, Key, Keys, PlannedTask, TaskSpec, plan};
+use mixdown_dsp::plan::{Granularity, KeepStems, Keys, PlannedTask, TaskSpec, plan};
 use mixdown_dsp::progress::{Monitor, Unwatched};
 use mixdown_dsp::session::ValidSession;
 use serde_json::json;
 
+use crate::farm::{Farm, OPTIONS, run};
 use crate::production::production;
 use crate::studio::Studio;
-
-/// A farm of one: assets in a folder, artifacts where the tasks left them.
-struct Farm<'a> {
-    studio: &'a Studio,
-    work_dir: PathBuf,
-    artifacts: BTreeMap<Key, PathBuf>,
-}
-
-impl Files for Farm<'_> {
-    fn asset(&self, name: &str, _: &Digest) -> PathBuf {
-        self.studio.folder.path().join(name)
-    }
-
-    fn artifact(&self, key: &Key) -> PathBuf {
-        self.artifacts.get(key).unwrap_or_else(|| panic!("the task asks for an artifact that nothing made")).clone()
-    }
-
-    fn work_dir(&self) -> &Path {
-        &self.work_dir
-    }
-}
-
-const OPTIONS: Options = Options { threads: 2, block_frames: 512 };
-
-/// Runs every task of a plan and returns the digests of all artifacts, and of the masters with their names.
-fn run(
-    studio: &Studio,
-    session: &ValidSession,
-    granularity: Granularity,
-    options: Options,
-) -> (BTreeMap<Key, Digest>, BTreeMap<String, Digest>) {
-    let keys = Keys::of(session);
-    let plan = plan(session, &keys, &|_| false, granularity, KeepStems::Always);
-    let out = tempfile::tempdir_in(studio.folder.path()).unwrap();
-    let mut farm = Farm { studio, work_dir: PathBuf::new(), artifacts: BTreeMap::new() };
-    let (mut artifacts, mut masters) = (BTreeMap::new(), BTreeMap::new());
-    for (index, PlannedTask { spec, makes, .. }) in plan.tasks.iter().enumerate() {
-        farm.work_dir = out.path().join(index.to_string());
-        fs::create_dir(&farm.work_dir).unwrap();
-        let made = execute(session, &keys, spec, &farm, options, &Unwatched).unwrap();
-        assert_eq!(made.iter().map(|made| made.key).collect::<Vec<_>>(), *makes, "the order of what was made");
-        for Made { key, path, master } in made {
-            let digest = Digest::of(&fs::read(&path).unwrap());
-            artifacts.insert(key, digest);
-            if let Some((name, report)) = master {
-                assert_eq!(report["file"], json!(name));
-                masters.insert(name, digest);
-            }
-            farm.artifacts.insert(key, path);
-        }
-    }
-    (artifacts, masters)
-}
 
 fn session() -> (Studio, ValidSession) {
     let (studio, mut document) = production();

@@ -50,9 +50,8 @@ fn residue(processor: &Processor, trial: &Trial, key: Option<&Audio>) -> f64 {
     let b = sound(seed + 1, channels, starts.1, level);
     let sum: Audio = a.iter().zip(&b).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a + b).collect()).collect();
     let lanes = if moving { moving_lanes(processor, FRAMES as u64) } else { Vec::new() };
-    let run = |input: &Audio| {
-        Rig::new(processor, 48_000, channels, &lanes).run(input, key.map(Vec::as_slice), &[block])
-    };
+    let run =
+        |input: &Audio| Rig::new(processor, 48_000, channels, &lanes).run(input, key.map(Vec::as_slice), &[block]);
     let (a, b, sum) = (run(&a), run(&b), run(&sum));
     let frames = sum.iter().flatten().zip(a.iter().flatten().zip(b.iter().flatten()));
     let (mut highest, mut worst) = (1e-9, 0.0);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::execute::{self, ExecuteError, Files, Made, Options};
+use mixdown_dsp::graph::Wiring;
 use mixdown_dsp::plan::{self, Keys, TaskSpec};
 use mixdown_dsp::progress::Monitor;
 use mixdown_dsp::session::{self, ValidSession};
@@ -74,10 +75,13 @@ impl Engine for Dsp {
 }
 
 fn needed_assets(session: &ValidSession, keys: &Keys, spec: &TaskSpec) -> Vec<NeededAsset> {
+    let groups: Vec<Wiring> =
+        spec.groups.iter().map(|print| Wiring::of_group(session, &session.group_prints[*print])).collect();
     let stems = spec.render_stems.iter().flat_map(|track| session.tracks[*track].assets());
     let mixes = spec.mixes.iter().flat_map(|mix| session.mix_assets(*mix));
+    let groups = groups.iter().flat_map(|wiring| wiring.inserts(session)).filter_map(|insert| insert.asset);
     // A lossy asset is read from its decoded artifact, unless this task is the one that decodes it.
-    let lossless = stems.chain(mixes).filter(|asset| keys.decoded[*asset].is_none());
+    let lossless = stems.chain(mixes).chain(groups).filter(|asset| keys.decoded[*asset].is_none());
     let needed: BTreeSet<usize> = lossless.chain(spec.decode.iter().copied()).collect();
     let facts = needed.into_iter().map(|asset| &session.assets[asset].facts);
     let cover = session.cover.as_ref().filter(|_| !spec.masters.is_empty()).map(|cover| &cover.facts);
@@ -94,7 +98,7 @@ fn audio_seconds(session: &ValidSession, spec: &TaskSpec) -> f64 {
     let assets = spec.decode.iter().map(|asset| &session.assets[*asset].facts);
     let decoded = assets.map(|facts| facts.frames as f64 / f64::from(facts.sample_rate_hz));
     let stems = spec.render_stems.iter().map(|track| session.tracks[*track].stem_frames as f64 / rate);
-    let whole = !(spec.mixes.is_empty() && spec.masters.is_empty());
+    let whole = !(spec.mixes.is_empty() && spec.groups.is_empty() && spec.masters.is_empty());
     let session = whole.then_some(session.length_frames as f64 / rate);
     decoded.chain(stems).chain(session).fold(0.0, f64::max)
 }

@@ -13,7 +13,8 @@ use crate::tables;
 ///
 /// Every fault comes with file, line and column, what was found and what was expected. All audio files are decoded to
 /// their end, so that a broken one is found here and not in the middle of a render; `--quick` reads only their headers.
-/// Ends with 0 when the session holds together, with 2 when it does not.
+/// Ends with 0 when the session holds together, with 2 when it does not. Notes tell what is right but may surprise, that a
+/// bus which groups share is printed as a group of its own, say; they change nothing of that.
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Examples:\n  mixdown check song.toml\n  mixdown check song.toml --json | jq '.faults[].message'"
@@ -32,11 +33,11 @@ pub struct Arguments {
 /// Its faults.
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
     let file = arguments.session.display().to_string();
-    let session = match session::load(&arguments.session, !arguments.quick) {
-        Ok(session) => session,
+    let (session, notes) = match session::check(&arguments.session, !arguments.quick) {
+        Ok(checked) => checked,
         Err(faults) => {
             if output.json {
-                output.document(&json!({ "file": file, "valid": false, "faults": faults.0 }))?;
+                output.document(&json!({ "file": file, "valid": false, "faults": faults.0, "notes": [] }))?;
             }
             return Err(CommandError::faults(&file, faults).told_in_result());
         }
@@ -47,6 +48,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
             "file": file,
             "valid": true,
             "faults": [],
+            "notes": notes,
             "sample_rate_hz": session.sample_rate_hz,
             "length_frames": session.length_frames,
             "duration_seconds": seconds,
@@ -57,7 +59,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
             "assets": session.assets.len(),
         }));
     }
-    output.line(&format!(
+    let mut text = format!(
         "{file}: no faults ({} at {} Hz; {}, {}, {}, {}, {})",
         tables::length(seconds),
         session.sample_rate_hz,
@@ -66,7 +68,11 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
         counted(session.mixes.len(), "mix", "mixes"),
         counted(session.deliverables.len(), "deliverable", "deliverables"),
         counted(session.assets.len(), "audio file", "audio files"),
-    ))
+    );
+    for note in &notes {
+        text.push_str(&format!("\nnote: {note}"));
+    }
+    output.line(&text)
 }
 
 fn counted(count: usize, one: &str, many: &str) -> String {

@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Where the finished files go; made if it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Only the deliverables of this mix; may be given more than once.
+    /// Only the deliverables of this mix, its groups among them; may be given more than once.
     #[arg(long = "mix", value_name = "NAME")]
     mixes: Vec<String>,
     /// What is written beside the files: the page and its previews, the page alone, or nothing.
@@ -123,7 +123,11 @@ fn wanted_deliverables(session: &ValidSession, mixes: &[String]) -> Result<Vec<u
         })?;
         wanted_mixes.insert(index);
     }
-    let is_wanted = |content: Content| matches!(content, Content::Mix(mix) if wanted_mixes.contains(&mix));
+    let is_wanted = |content: Content| match content {
+        Content::Mix(mix) => wanted_mixes.contains(&mix),
+        Content::Group(print) => wanted_mixes.contains(&session.group_prints[print].mix),
+        Content::Print(_) => false,
+    };
     let wanted: Vec<usize> =
         (0..session.deliverables.len()).filter(|&index| is_wanted(session.deliverables[index].content)).collect();
     if wanted.is_empty() {

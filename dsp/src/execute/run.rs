@@ -9,11 +9,11 @@ use super::decode::decode;
 use super::share::Share;
 use super::{ExecuteError, Files, Made, Options};
 use crate::finish::{self, Solution};
-use crate::graph::{self, Request, StemRequest, WholeFile, in_parallel};
+use crate::graph::{self, Request, StemRequest, WholeFile, Wiring, in_parallel};
 use crate::plan::{Key, Keys, TaskSpec, cost, solved_on};
 use crate::progress::Monitor;
 use crate::session::ValidSession;
-use crate::session::valid::{AssetIndex, Content, DeliverableIndex, MixIndex, TrackIndex};
+use crate::session::valid::{AssetIndex, Content, DeliverableIndex, GroupPrintIndex, MixIndex, TrackIndex};
 
 /// A task at work.
 pub(super) struct Run<'a> {
@@ -34,6 +34,8 @@ impl Run<'_> {
         let kept = |key: Key, path: PathBuf| Made { key, path, master: None };
         made.extend(self.task.keep_stems.iter().map(|track| kept(self.keys.stems[*track], self.stem_file(*track))));
         made.extend(self.task.keep_mixes.iter().map(|mix| kept(self.keys.mixes[*mix], self.mix_file(*mix))));
+        let groups = &self.task.keep_groups;
+        made.extend(groups.iter().map(|print| kept(self.keys.groups[*print], self.group_file(*print))));
         made.extend(self.solve()?);
         made.extend(self.finish()?);
         Ok(made)
@@ -46,10 +48,12 @@ impl Run<'_> {
         let known = within(&task.decode, session.assets.len())
             && within(&task.render_stems, session.tracks.len())
             && within(&task.mixes, session.mixes.len())
+            && within(&task.groups, session.group_prints.len())
             && within(&task.solutions, session.mixes.len())
             && within(&task.masters, session.deliverables.len())
             && task.keep_stems.iter().all(|track| task.render_stems.contains(track))
-            && task.keep_mixes.iter().all(|mix| task.mixes.contains(mix));
+            && task.keep_mixes.iter().all(|mix| task.mixes.contains(mix))
+            && task.keep_groups.iter().all(|print| task.groups.contains(print));
         let keyed = task.decode.iter().all(|asset| self.keys.decoded[*asset].is_some())
             && task.solutions.iter().all(|mix| self.keys.solutions[*mix].is_some());
         if known && keyed {
@@ -75,6 +79,10 @@ impl Run<'_> {
         self.work_file(&format!("mix-{mix}.pcm"))
     }
 
+    fn group_file(&self, print: GroupPrintIndex) -> PathBuf {
+        self.work_file(&format!("group-{print}.pcm"))
+    }
+
     fn solution_file(&self, mix: MixIndex) -> PathBuf {
         self.work_file(&format!("solution-{mix}.json"))
     }
@@ -91,6 +99,13 @@ impl Run<'_> {
     /// Where a mix is, made by this task or before.
     fn mix_source(&self, mix: MixIndex) -> PathBuf {
         if self.task.mixes.contains(&mix) { self.mix_file(mix) } else { self.files.artifact(&self.keys.mixes[mix]) }
+    }
+
+    /// Where a group's print is, made by this task (of the same recipe, perhaps in another mix) or before.
+    fn group_source(&self, print: GroupPrintIndex) -> PathBuf {
+        let key = self.keys.groups[print];
+        let made = self.task.group_of_key(self.keys, key);
+        made.map_or_else(|| self.files.artifact(&key), |print| self.group_file(print))
     }
 
     /// The file that clips of an asset read: the original of a lossless one, the PCM of a lossy one.
@@ -122,7 +137,7 @@ impl Run<'_> {
         Ok(self.task.decode.iter().filter_map(made).collect())
     }
 
-    /// One pass over the session for all stems and mixes.
+    /// One pass over the session for all stems, mixes and groups.
     fn render(&self) -> Result<(), ExecuteError> {
         let (session, task) = (self.session, self.task);
         let printed: BTreeSet<TrackIndex> = task
@@ -130,7 +145,7 @@ impl Run<'_> {
             .iter()
             .filter_map(|file| match session.deliverables[*file].content {
                 Content::Print(track) => Some(track),
-                Content::Mix(_) => None,
+                Content::Mix(_) | Content::Group(_) => None,
             })
             .collect();
         let render_stems: BTreeMap<TrackIndex, StemRequest> = task
@@ -142,7 +157,11 @@ impl Run<'_> {
             })
             .collect();
         let asset_paths: Vec<PathBuf> = (0..session.assets.len()).map(|asset| self.asset_source(asset)).collect();
-        let mixes: Vec<(MixIndex, PathBuf)> = task.mixes.iter().map(|mix| (*mix, self.mix_file(*mix))).collect();
+        let mix = |mix: &MixIndex| (Wiring::of_mix(session, *mix), self.mix_file(*mix));
+        let group = |print: &GroupPrintIndex| {
+            (Wiring::of_group(session, &session.group_prints[*print]), self.group_file(*print))
+        };
+        let mixes: Vec<(Wiring, PathBuf)> = task.mixes.iter().map(mix).chain(task.groups.iter().map(group)).collect();
         let request = Request {
             session,
             asset_paths: &asset_paths,
@@ -154,7 +173,8 @@ impl Run<'_> {
         };
         let stems: u64 = task.render_stems.iter().map(|track| cost::stem_ns(session, *track)).sum();
         let mixes: u64 = task.mixes.iter().map(|mix| cost::mix_ns(session, *mix)).sum();
-        Ok(graph::render(&request, stems + mixes, self.monitor)?)
+        let groups: u64 = task.groups.iter().map(|print| cost::group_ns(session, *print)).sum();
+        Ok(graph::render(&request, stems + mixes + groups, self.monitor)?)
     }
 
     fn solve(&self) -> Result<Vec<Made>, ExecuteError> {
@@ -199,6 +219,7 @@ impl Run<'_> {
         let (source, solution) = match deliverable.content {
             Content::Mix(mix) => (self.mix_source(mix), self.solution_of(mix)?),
             Content::Print(track) => (self.stem_source(track), None),
+            Content::Group(print) => (self.group_source(print), None),
         };
         let share = Share::new(self.monitor, cost::master_ns(self.session, index), 2 * self.session.length_frames);
         let work_dir = self.files.work_dir();

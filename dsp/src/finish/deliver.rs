@@ -18,7 +18,7 @@ use crate::progress::Monitor;
 use crate::quality::{FileFacts, Verdict};
 use crate::session::ValidSession;
 use crate::session::document::{Depth, Dither, Format};
-use crate::session::valid::{Content, Deliverable, DeliverableIndex};
+use crate::session::valid::{Deliverable, DeliverableIndex};
 use crate::units::{db_from_gain, gain_from_db};
 
 /// Rounds in which overs are taken out where they are; what is left then is taken off the whole file.
@@ -55,14 +55,7 @@ pub fn deliver(
     let mut finish = Finish { source, session, asked, edges, cover, path, dither: asked.dither, monitor };
     let (pass, loudness, lossy) = match asked.lossy {
         Some(lossy) => finish.lossy(lossy, solution).map(|(pass, loudness, lossy)| (pass, loudness, Some(lossy)))?,
-        None => {
-            let (mut pass, mut loudness) = finish.finished(solution)?;
-            if finish.is_needless(&pass) {
-                finish.dither = Dither::None;
-                (pass, loudness) = finish.finished(solution)?;
-            }
-            (pass, loudness, None)
-        }
+        None => finish.lossless(solution).map(|(pass, loudness)| (pass, loudness, None))?,
     };
     let report = serde_json::to_value(finish.report(pass, loudness, lossy))
         .map_err(|error| finish.io("cannot write the report of", io::Error::other(error)))?;
@@ -97,6 +90,16 @@ enum Sink {
 }
 
 impl Finish<'_> {
+    /// Makes a lossless file: anew without dither when that turned out to be needless.
+    fn lossless(&mut self, solution: Option<&Solution>) -> Result<(Pass, Option<LoudnessReport>), ExecuteError> {
+        let (pass, loudness) = self.finished(solution)?;
+        if !self.is_needless(&pass) {
+            return Ok((pass, loudness));
+        }
+        self.dither = Dither::None;
+        self.finished(solution)
+    }
+
     /// Makes the file, or the spool of a lossy one.
     pub(super) fn finished(&self, solution: Option<&Solution>) -> Result<(Pass, Option<LoudnessReport>), ExecuteError> {
         match solution {
@@ -272,14 +275,11 @@ impl Finish<'_> {
     }
 
     fn report(&self, pass: Pass, loudness: Option<LoudnessReport>, lossy: Option<LossyReport>) -> Report {
-        let content = match self.asked.content {
-            Content::Mix(mix) => &self.session.mixes[mix].name,
-            Content::Print(track) => &self.session.tracks[track].name,
-        };
-        let facts = FileFacts { lossy: false, bits: Some(bits(self.asked.depth).unwrap_or(32)) };
+        let nominal_bits = lossy.is_none().then(|| bits(self.asked.depth).unwrap_or(32));
+        let facts = FileFacts { lossy: lossy.is_some(), bits: nominal_bits };
         Report {
             file: self.asked.file_name.clone(),
-            content: content.clone(),
+            content: self.session.content_name(self.asked.content),
             format: self.asked.format,
             depth: Some(self.asked.depth).filter(|_| lossy.is_none()),
             sample_rate_hz: self.asked.sample_rate_hz,

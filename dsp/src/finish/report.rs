@@ -15,7 +15,7 @@ use crate::session::lossy::Lossy;
 pub struct Report {
     /// File name with extension.
     pub file: String,
-    /// The mix it holds, or the track whose stem it is.
+    /// The mix it holds, the track whose stem it is, or the group and its mix: `group "Drums" of main`.
     pub content: String,
     /// Container and codec.
     pub format: Format,
@@ -77,6 +77,16 @@ pub struct Decoded {
     pub integrated_lufs: Option<f64>,
     /// True peak in dBTP, that of the most pessimistic of several readers; `None` when silent.
     pub true_peak_dbtp: Option<f64>,
+}
+
+impl From<&Measurement> for Decoded {
+    fn from(measured: &Measurement) -> Self {
+        Self {
+            frames: measured.frames,
+            integrated_lufs: measured.integrated_lufs,
+            true_peak_dbtp: measured.true_peak_dbtp,
+        }
+    }
 }
 
 impl LossyReport {

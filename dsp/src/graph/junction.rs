@@ -13,9 +13,9 @@ use crate::session::valid::{BusIndex, Insert, KeySource, TrackIndex};
 pub enum Point {
     /// A track's stem.
     Stem(TrackIndex),
-    /// A bus after its inserts.
-    Inserts(BusIndex),
-    /// A bus after its fader and balance.
+    /// The bus at a place in the wiring, after its inserts.
+    Inserts(usize),
+    /// A bus as it is in the mix, after its fader and balance.
     Fader(BusIndex),
 }
 

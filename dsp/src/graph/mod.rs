@@ -6,6 +6,9 @@
 //!                         └─▶ side-chains                    └─▶ buses, side-chains
 //! ```
 //!
+//! What a group of tracks puts into a mix is made in the same way, of its own stems and with its own share of the buses: see
+//! [`Wiring`].
+//!
 //! Everything runs on one clock, the *time* of the render. A signal *lags* it by the latency of all that it has come
 //! through: at time t it holds session frame t − lag. Where signals meet (sums, side-chains), delay lines hold back the
 //! earlier ones; where they leave (files), the lag is cut off. Automation follows the session frame.
@@ -25,6 +28,7 @@ mod stem;
 mod strip;
 mod view;
 mod whole;
+mod wiring;
 
 pub use clips::expected;
 pub use error::Error;
@@ -33,3 +37,4 @@ pub use parallel::in_parallel;
 pub use render::{Request, StemRequest, render};
 pub use responses::loaded_processor;
 pub use whole::WholeFile;
+pub use wiring::{Feed, Source, Way, WiredBus, Wiring};

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::error::Error;
-use super::mixer::{Mixer, stems_of_mix};
+use super::mixer::Mixer;
 use super::parallel::in_parallel;
 use super::responses::with_responses;
 use super::spool::Spool;
 use super::stem::{Stem, keying_tracks};
+use super::wiring::Wiring;
 use crate::buffer::Buffer;
 use crate::progress::Monitor;
 use crate::session::ValidSession;
-use crate::session::valid::{MixIndex, TrackIndex};
+use crate::session::valid::TrackIndex;
 
 /// What a pass makes, and of what.
 pub struct Request<'a> {
@@ -24,8 +25,8 @@ pub struct Request<'a> {
     pub render_stems: &'a BTreeMap<TrackIndex, StemRequest>,
     /// The artifact of the stem of any other track.
     pub stem_artifact: &'a (dyn Fn(TrackIndex) -> PathBuf + 'a),
-    /// The mixes, each with the PCM file it goes to.
-    pub mixes: &'a [(MixIndex, PathBuf)],
+    /// The mixes and groups' parts of mixes, each with the PCM file it goes to.
+    pub mixes: &'a [(Wiring, PathBuf)],
     /// Threads that render, at least 1.
     pub threads: usize,
     /// Frames per block, at least 1.
@@ -125,9 +126,9 @@ impl Pass {
             stems.push(StemRun { stem, spool });
         }
         let mut mixes = Vec::with_capacity(request.mixes.len());
-        for (mix, path) in request.mixes {
+        for (wiring, path) in request.mixes {
             let lag_of = |track: TrackIndex| places[track].map_or(0, |place: usize| stems[place].stem.lag_frames());
-            let mixer = Mixer::new(session, *mix, request.block_frames, &lag_of);
+            let mixer = Mixer::new(session, wiring, request.block_frames, &lag_of);
             let lag = mixer.lag_frames();
             end = end.max(lag as u64 + session.length_frames);
             let spool = Spool::create(path, 2, session.sample_rate_hz, lag, session.length_frames)?;
@@ -203,7 +204,7 @@ fn stem_of<'a>(places: &[Option<usize>], chunks: &'a [Buffer], track: TrackIndex
 fn order_of_stems(request: &Request<'_>) -> (Vec<TrackIndex>, Vec<usize>) {
     let session = request.session;
     let mut wanted: Vec<TrackIndex> = request.render_stems.keys().copied().collect();
-    wanted.extend(request.mixes.iter().flat_map(|(mix, _)| stems_of_mix(session, *mix)));
+    wanted.extend(request.mixes.iter().flat_map(|(wiring, _)| wiring.stems(session)));
     let mut level_of: Vec<Option<usize>> = vec![None; session.tracks.len()];
     for track in wanted {
         find_level(request, track, &mut level_of);

@@ -22,7 +22,7 @@ use crate::session::valid::{Asset, AssetIndex, Insert};
 pub fn with_responses<'a>(request: &Request<'a>) -> Result<Cow<'a, ValidSession>, Error> {
     let session = request.session;
     let stems = request.render_stems.keys().flat_map(|track| &session.tracks[*track].inserts);
-    let mixes = request.mixes.iter().flat_map(|(mix, _)| session.mix_inserts(*mix));
+    let mixes = request.mixes.iter().flat_map(|(wiring, _)| wiring.inserts(session));
     let wanted: BTreeSet<AssetIndex> = stems.chain(mixes).filter_map(|insert| insert.asset).collect();
     if wanted.is_empty() {
         return Ok(Cow::Borrowed(session));

@@ -2,9 +2,10 @@
 //! a key or a sample.
 
 use super::spec::TaskSpec;
+use crate::graph::Wiring;
 use crate::nodes::Processor;
 use crate::session::ValidSession;
-use crate::session::valid::{DeliverableIndex, Insert, MixIndex, TrackIndex};
+use crate::session::valid::{DeliverableIndex, GroupPrintIndex, Insert, MixIndex, TrackIndex};
 
 /// Nanoseconds of one core per stereo frame for reading and placing a clip.
 const CLIP_NS: u64 = 12;
@@ -63,6 +64,14 @@ pub(crate) fn mix_ns(session: &ValidSession, mix: MixIndex) -> u64 {
     session.length_frames * (sounding * STRIP_NS + buses + chain_ns(&session.master.inserts))
 }
 
+/// Nanoseconds of one core for making a group's part of a mix of its stems.
+pub(crate) fn group_ns(session: &ValidSession, print: GroupPrintIndex) -> u64 {
+    let wiring = Wiring::of_group(session, &session.group_prints[print]);
+    let feeds = wiring.buses.iter().map(|bus| bus.feeds.len()).sum::<usize>() + wiring.master.len();
+    let inserts: u64 = wiring.inserts(session).map(insert_ns).sum();
+    session.length_frames * (feeds as u64 * STRIP_NS + inserts)
+}
+
 /// Nanoseconds of one core for solving a loudness gain.
 pub(crate) fn solve_ns(session: &ValidSession) -> u64 {
     session.length_frames * SOLVE_NS
@@ -87,7 +96,8 @@ pub fn spec_cost(session: &ValidSession, spec: &TaskSpec) -> u64 {
     let decode: u64 = spec.decode.iter().map(|asset| decode_ns(session, *asset)).sum();
     let stems: u64 = spec.render_stems.iter().map(|track| stem_ns(session, *track)).sum();
     let mixes: u64 = spec.mixes.iter().map(|mix| mix_ns(session, *mix)).sum();
+    let groups: u64 = spec.groups.iter().map(|print| group_ns(session, *print)).sum();
     let solutions = spec.solutions.len() as u64 * solve_ns(session);
     let masters: u64 = spec.masters.iter().map(|file| master_ns(session, *file)).sum();
-    decode + stems + mixes + solutions + masters
+    decode + stems + mixes + groups + solutions + masters
 }

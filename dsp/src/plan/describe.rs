@@ -7,7 +7,7 @@ use super::keys::{Key, Keys, STAGE_REVISIONS, key_tracks, solved_on};
 use super::recipe::format_stage;
 use super::spec::TaskSpec;
 use super::tasks::PlannedTask;
-use crate::graph::stems_of_mix;
+use crate::graph::{Wiring, stems_of_mix};
 use crate::nodes::Processor;
 use crate::session::ValidSession;
 use crate::session::valid::{AssetIndex, Content, Insert, MixIndex};
@@ -21,6 +21,7 @@ pub(super) fn describe(session: &ValidSession, keys: &Keys, spec: TaskSpec) -> P
         .filter_map(|asset| keys.decoded[*asset])
         .chain(spec.keep_stems.iter().map(|track| keys.stems[*track]))
         .chain(spec.keep_mixes.iter().map(|mix| keys.mixes[*mix]))
+        .chain(spec.keep_groups.iter().map(|print| keys.groups[*print]))
         .chain(spec.solutions.iter().filter_map(solution))
         .chain(spec.masters.iter().map(|file| keys.masters[*file]))
         .collect();
@@ -49,6 +50,11 @@ fn needs(session: &ValidSession, keys: &Keys, spec: &TaskSpec) -> Vec<Key> {
         let stems = stems_of_mix(session, *mix).into_iter().filter(|track| !spec.render_stems.contains(track));
         needs.extend(stems.map(|track| keys.stems[track]));
     }
+    for wiring in wirings(session, spec) {
+        needs.extend(decoded(keys, spec, wiring.inserts(session).filter_map(|insert| insert.asset)));
+        let stems = wiring.stems(session).into_iter().filter(|track| !spec.render_stems.contains(track));
+        needs.extend(stems.map(|track| keys.stems[track]));
+    }
     for mix in spec.solutions.iter().filter(|mix| !spec.mixes.contains(mix)) {
         needs.insert(keys.mixes[*mix]);
     }
@@ -58,6 +64,11 @@ fn needs(session: &ValidSession, keys: &Keys, spec: &TaskSpec) -> Vec<Key> {
                 needs.insert(keys.stems[track]);
             }
             Content::Print(_) => {}
+            Content::Group(print) => {
+                if spec.group_of_key(keys, keys.groups[print]).is_none() {
+                    needs.insert(keys.groups[print]);
+                }
+            }
             Content::Mix(mix) => {
                 if !spec.mixes.contains(&mix) {
                     needs.insert(keys.mixes[mix]);
@@ -90,6 +101,7 @@ fn display_name(session: &ValidSession, spec: &TaskSpec) -> String {
         list("decode", "decodes", spec.decode.iter().map(|asset| session.assets[*asset].name.as_str()).collect()),
         list("stem", "stems", spec.render_stems.iter().map(|track| session.tracks[*track].name.as_str()).collect()),
         list("mix", "mixes", spec.mixes.iter().map(|mix| session.mixes[*mix].name.as_str()).collect()),
+        list("group", "groups", spec.groups.iter().map(|print| session.group_prints[*print].name.as_str()).collect()),
         list(
             "master",
             "masters",
@@ -104,8 +116,11 @@ fn display_name(session: &ValidSession, spec: &TaskSpec) -> String {
 /// frame and the history of two inputs; mixes share the paths.
 fn memory_bytes(session: &ValidSession, spec: &TaskSpec) -> u64 {
     const MIB: u64 = 1024 * 1024;
+    let groups: Vec<Wiring> = wirings(session, spec).collect();
     let of_mixes = spec.mixes.iter().flat_map(|mix| session.mix_inserts(*mix));
-    let inserts = spec.render_stems.iter().flat_map(|track| &session.tracks[*track].inserts).chain(of_mixes);
+    let of_stems = spec.render_stems.iter().flat_map(|track| &session.tracks[*track].inserts);
+    let of_groups = groups.iter().flat_map(|wiring| wiring.inserts(session));
+    let inserts = of_stems.chain(of_mixes).chain(of_groups);
     let convolutions: u64 = inserts
         .map(|insert| match &insert.processor {
             Processor::Convolution(convolution) => {
@@ -114,7 +129,13 @@ fn memory_bytes(session: &ValidSession, spec: &TaskSpec) -> u64 {
             _ => 0,
         })
         .sum();
-    (64 + 4 * spec.render_stems.len() as u64 + 16 * spec.mixes.len() as u64) * MIB + convolutions
+    let mixes = (spec.mixes.len() + spec.groups.len()) as u64;
+    (64 + 4 * spec.render_stems.len() as u64 + 16 * mixes) * MIB + convolutions
+}
+
+/// The groups' parts of mixes that a task makes.
+fn wirings<'a>(session: &'a ValidSession, spec: &'a TaskSpec) -> impl Iterator<Item = Wiring> + 'a {
+    spec.groups.iter().map(|print| Wiring::of_group(session, &session.group_prints[*print]))
 }
 
 fn needed_revisions(session: &ValidSession, spec: &TaskSpec) -> BTreeMap<String, u32> {
@@ -130,6 +151,11 @@ fn needed_revisions(session: &ValidSession, spec: &TaskSpec) -> BTreeMap<String,
     if !spec.mixes.is_empty() {
         stages.insert("mix");
         inserts.extend(session.buses.iter().flat_map(|bus| &bus.inserts).chain(&session.master.inserts));
+    }
+    let groups: Vec<Wiring> = wirings(session, spec).collect();
+    for wiring in &groups {
+        stages.extend(["group", "mix"]);
+        inserts.extend(wiring.inserts(session));
     }
     if !spec.solutions.is_empty() {
         stages.insert("solve");

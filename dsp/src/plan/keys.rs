@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::group_recipe::GroupRecipe;
 use super::recipe::{self, Heard, MasterRecipe, MixRecipe, SolutionRecipe, StemRecipe};
 use crate::digest::Digest;
 use crate::nodes::Processor;
@@ -18,6 +19,7 @@ pub const STAGE_REVISIONS: &[(&str, u32)] = &[
     ("decode", 1),
     ("stem", 2),
     ("mix", 1),
+    ("group", 1),
     ("solve", 3),
     ("finish", 5),
     ("wav", 2),
@@ -52,6 +54,9 @@ pub struct Keys {
     pub stems: Vec<Key>,
     /// Per mix: its audio after the master chain (or its plain sum without one).
     pub mixes: Vec<Key>,
+    /// Per group's print: its audio before the master chain. Two of them may be of one recipe, in mixes that the group
+    /// sounds alike in.
+    pub groups: Vec<Key>,
     /// Per mix: the solution of the loudness gain that applies to it (its own or the reference mix's); `None` where
     /// no gain applies.
     pub solutions: Vec<Option<Key>>,
@@ -89,6 +94,8 @@ impl Keys {
         let stems = stem_keys(&heard);
         let mixes: Vec<Key> =
             (0..session.mixes.len()).map(|mix| digest_of(&MixRecipe::of(&heard, mix, &stems))).collect();
+        let group = |print| digest_of(&GroupRecipe::of(&heard, print, &stems));
+        let groups: Vec<Key> = session.group_prints.iter().map(group).collect();
         let solutions: Vec<Option<Key>> = (0..session.mixes.len())
             .map(|mix| {
                 let on = solved_on(session, mix)?;
@@ -103,11 +110,12 @@ impl Keys {
                 let (source, solution) = match deliverable.content {
                     Content::Mix(mix) => (mixes[mix], solutions[mix]),
                     Content::Print(track) => (stems[track], None),
+                    Content::Group(print) => (groups[print], None),
                 };
                 digest_of(&MasterRecipe::of(session, deliverable, source, solution))
             })
             .collect();
-        Self { decoded, stems, mixes, solutions, masters }
+        Self { decoded, stems, mixes, groups, solutions, masters }
     }
 }
 

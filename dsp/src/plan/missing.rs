@@ -6,9 +6,9 @@ use super::cost::{self, spec_cost};
 use super::keys::{Key, Keys, key_tracks, solved_on};
 use super::spec::TaskSpec;
 use super::tasks::KeepStems;
-use crate::graph::stems_of_mix;
+use crate::graph::{Wiring, stems_of_mix};
 use crate::session::ValidSession;
-use crate::session::valid::{AssetIndex, Content, MixIndex, TrackIndex};
+use crate::session::valid::{AssetIndex, Content, GroupPrintIndex, MixIndex, TrackIndex};
 
 /// Everything that must be made, and what was found present on the way.
 #[derive(Default)]
@@ -18,6 +18,8 @@ pub(super) struct Missing {
     /// Those of which a print is made: they are files anyway, and so are always kept.
     printed: BTreeSet<TrackIndex>,
     mixes: BTreeSet<MixIndex>,
+    /// One of each recipe.
+    groups: BTreeSet<GroupPrintIndex>,
     solutions: BTreeSet<MixIndex>,
     masters: Vec<usize>,
     /// What was found present, with its name for people.
@@ -38,6 +40,7 @@ impl Missing {
                     missing.need_stem(session, keys, present, track);
                     missing.printed.insert(track);
                 }
+                Content::Group(print) => missing.need_group(session, keys, present, print),
                 Content::Mix(mix) => {
                     missing.need_mix(session, keys, present, mix);
                     if let Some(on) = solved_on(session, mix) {
@@ -80,6 +83,29 @@ impl Missing {
         }
     }
 
+    fn need_group(
+        &mut self,
+        session: &ValidSession,
+        keys: &Keys,
+        present: &dyn Fn(&Key) -> bool,
+        print: GroupPrintIndex,
+    ) {
+        let key = keys.groups[print];
+        if self.groups.iter().any(|other| keys.groups[*other] == key)
+            || self.found(&key, present, || session.content_name(Content::Group(print)))
+        {
+            return;
+        }
+        self.groups.insert(print);
+        let wiring = Wiring::of_group(session, &session.group_prints[print]);
+        for track in wiring.stems(session) {
+            self.need_stem(session, keys, present, track);
+        }
+        for asset in wiring.inserts(session).filter_map(|insert| insert.asset) {
+            self.need_asset(session, keys, present, asset);
+        }
+    }
+
     fn need_stem(&mut self, session: &ValidSession, keys: &Keys, present: &dyn Fn(&Key) -> bool, track: TrackIndex) {
         let name = || format!("stem \"{}\"", session.tracks[track].name);
         if self.stems.contains(&track) || self.found(&keys.stems[track], present, name) {
@@ -113,6 +139,8 @@ impl Missing {
             keep_stems: Vec::new(),
             mixes: self.mixes.iter().copied().collect(),
             keep_mixes: Vec::new(),
+            groups: self.groups.iter().copied().collect(),
+            keep_groups: Vec::new(),
             solutions: self.solutions.iter().copied().collect(),
             masters: self.masters.clone(),
         }
@@ -133,11 +161,13 @@ impl Missing {
         spec.keep_stems = spec.render_stems.iter().copied().filter(kept).collect();
         if keep != KeepStems::Never {
             spec.keep_mixes = spec.mixes.clone();
+            spec.keep_groups = spec.groups.clone();
         }
         vec![spec]
     }
 
-    /// A task per asset to decode, per stem (or group of stems that together cost `stem_task_ns`), per mix and per file.
+    /// A task per asset to decode, per stem (or group of stems that together cost `stem_task_ns`), per mix, per group's
+    /// part of one and per file.
     pub(super) fn spread(&self, session: &ValidSession, stem_task_ns: u64) -> Vec<TaskSpec> {
         let mut specs: Vec<TaskSpec> =
             self.decode.iter().map(|asset| TaskSpec { decode: vec![*asset], ..TaskSpec::default() }).collect();
@@ -151,6 +181,11 @@ impl Missing {
             let mixes: Vec<MixIndex> = self.mixes.get(&mix).copied().into_iter().collect();
             let solutions = self.solutions.get(&mix).copied().into_iter().collect();
             TaskSpec { keep_mixes: mixes.clone(), mixes, solutions, ..TaskSpec::default() }
+        }));
+        specs.extend(self.groups.iter().map(|print| TaskSpec {
+            groups: vec![*print],
+            keep_groups: vec![*print],
+            ..TaskSpec::default()
         }));
         specs.extend(self.masters.iter().map(|file| TaskSpec { masters: vec![*file], ..TaskSpec::default() }));
         specs

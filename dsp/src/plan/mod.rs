@@ -2,6 +2,7 @@
 
 pub(crate) mod cost;
 mod describe;
+mod group_recipe;
 mod keys;
 mod missing;
 mod recipe;

@@ -9,7 +9,7 @@ use crate::nodes::Processor;
 use crate::session::ValidSession;
 use crate::session::document::{Broadcast, Depth, Dither, FadeCurve, Format, Metadata, Tap, Trim};
 use crate::session::lossy::BitRate;
-use crate::session::valid::{self, AssetIndex, Deliverable, KeySource, MixIndex, Output, Track};
+use crate::session::valid::{self, AssetIndex, Content, Deliverable, KeySource, MixIndex, Output, Track};
 
 /// The side-chain keys of a chain, in its order.
 pub(super) fn key_sources(inserts: &[valid::Insert]) -> impl Iterator<Item = KeySource> + '_ {
@@ -25,13 +25,15 @@ pub(super) struct Heard<'a> {
 }
 
 impl Heard<'_> {
-    fn digest(&self, asset: AssetIndex) -> Digest {
+    /// What tells the sound of an asset apart.
+    pub fn digest(&self, asset: AssetIndex) -> Digest {
         self.decoded[asset].map_or(self.session.assets[asset].facts.digest, |key| key.0)
     }
 }
 
+/// The course of a parameter.
 #[derive(Serialize)]
-struct LaneRecipe(Vec<(u64, f64, Curve)>);
+pub(super) struct LaneRecipe(Vec<(u64, f64, Curve)>);
 
 impl From<&Lane> for LaneRecipe {
     fn from(lane: &Lane) -> Self {
@@ -39,14 +41,16 @@ impl From<&Lane> for LaneRecipe {
     }
 }
 
+/// Where a side-chain key comes from: a stem, or a bus by an index that the recipe around gives a meaning.
 #[derive(Serialize)]
-enum KeyRecipe {
+pub(super) enum KeyRecipe {
     Stem(Key),
-    Bus(usize),
+    Bus(Option<usize>),
 }
 
+/// A processor at work.
 #[derive(Serialize)]
-struct InsertRecipe {
+pub(super) struct InsertRecipe {
     processor: Processor,
     revision: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,16 +60,14 @@ struct InsertRecipe {
 }
 
 impl InsertRecipe {
-    fn chain(inserts: &[valid::Insert], heard: &Heard<'_>, stem: impl Fn(usize) -> Key) -> Vec<Self> {
+    /// The inserts of a chain; `key` tells of the keys.
+    pub fn chain(inserts: &[valid::Insert], heard: &Heard<'_>, key: impl Fn(KeySource) -> KeyRecipe) -> Vec<Self> {
         let recipe = |insert: &valid::Insert| Self {
             processor: insert.processor.without_file(),
             revision: insert.processor.revision(),
             asset: insert.asset.map(|asset| heard.digest(asset)),
             lanes: insert.lanes.iter().map(|lane| (lane.parameter, LaneRecipe::from(&lane.lane))).collect(),
-            key: insert.sidechain.map(|source| match source {
-                KeySource::Track(track) => KeyRecipe::Stem(stem(track)),
-                KeySource::Bus(bus) => KeyRecipe::Bus(bus),
-            }),
+            key: insert.sidechain.map(&key),
         };
         inserts.iter().map(recipe).collect()
     }
@@ -119,8 +121,11 @@ impl StemRecipe {
             stem_channels: track.stem_channels,
             frames: track.stem_frames,
             clips: track.clips.iter().map(clip).collect(),
-            inserts: InsertRecipe::chain(&track.inserts, heard, |key| {
-                stems[key].expect("because stems are taken in the order of their side-chains")
+            inserts: InsertRecipe::chain(&track.inserts, heard, |source| match source {
+                KeySource::Track(track) => {
+                    KeyRecipe::Stem(stems[track].expect("because stems are taken in the order of their side-chains"))
+                }
+                KeySource::Bus(bus) => KeyRecipe::Bus(Some(bus)),
             }),
         }
     }
@@ -177,13 +182,16 @@ impl MixRecipe {
         let session = heard.session;
         let version = &session.mixes[mix];
         let tracks = session.tracks.iter().enumerate().filter(|(index, _)| version.track_sounds[*index]);
-        let stem = |track: usize| stems[track];
+        let key = |source| match source {
+            KeySource::Track(track) => KeyRecipe::Stem(stems[track]),
+            KeySource::Bus(bus) => KeyRecipe::Bus(Some(bus)),
+        };
         let bus = |(index, bus): (usize, &valid::Bus)| BusRecipe {
-            inserts: InsertRecipe::chain(&bus.inserts, heard, stem),
+            inserts: InsertRecipe::chain(&bus.inserts, heard, key),
             strip: version.bus_sounds[index].then(|| StripRecipe::of(&bus.strip, version.bus_offset_db[index])),
         };
         let master =
-            || (InsertRecipe::chain(&session.master.inserts, heard, stem), LaneRecipe::from(&session.master.fader_db));
+            || (InsertRecipe::chain(&session.master.inserts, heard, key), LaneRecipe::from(&session.master.fader_db));
         Self {
             stage: ("mix", stage("mix")),
             sample_rate_hz: session.sample_rate_hz,
@@ -228,6 +236,9 @@ pub(super) struct MasterRecipe<'a> {
     source: Key,
     solution: Option<Key>,
     frames: u64,
+    /// The name of a group, which the report gives and the source's key does not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
     file_name: &'a str,
     format: Format,
     depth: Depth,
@@ -263,6 +274,7 @@ impl<'a> MasterRecipe<'a> {
             source,
             solution,
             frames: session.length_frames,
+            group: matches!(deliverable.content, Content::Group(_)).then(|| session.content_name(deliverable.content)),
             file_name: &deliverable.file_name,
             format: deliverable.format,
             depth: deliverable.depth,

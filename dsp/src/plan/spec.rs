@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::session::valid::{AssetIndex, DeliverableIndex, MixIndex, TrackIndex};
+use super::keys::{Key, Keys};
+use crate::session::valid::{AssetIndex, DeliverableIndex, GroupPrintIndex, MixIndex, TrackIndex};
 
 /// One task: the artifacts to make out of one session. Everything else it needs is read from artifacts already stored.
 ///
@@ -21,6 +22,12 @@ pub struct TaskSpec {
     pub mixes: Vec<MixIndex>,
     /// Those of `mixes` that are stored as artifacts.
     pub keep_mixes: Vec<MixIndex>,
+    /// Groups' parts of mixes to make.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupPrintIndex>,
+    /// Those of `groups` that are stored as artifacts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep_groups: Vec<GroupPrintIndex>,
     /// Mixes whose loudness gain is solved and stored as an artifact.
     pub solutions: Vec<MixIndex>,
     /// Deliverables to finish.
@@ -35,7 +42,7 @@ pub enum TaskKind {
     Decode,
     /// Renders stems.
     Stem,
-    /// Makes a mix, and solves its loudness when asked to.
+    /// Makes a mix, and solves its loudness when asked to; or makes a group's part of one.
     Mix,
     /// Finishes deliverables.
     Master,
@@ -58,12 +65,18 @@ impl TaskKind {
 }
 
 impl TaskSpec {
+    /// The group's print of a key among those that the task makes: the same audio serves all prints of one recipe.
+    #[must_use]
+    pub fn group_of_key(&self, keys: &Keys, key: Key) -> Option<GroupPrintIndex> {
+        self.groups.iter().copied().find(|print| keys.groups[*print] == key)
+    }
+
     /// What the task is called.
     #[must_use]
     pub fn kind(&self) -> TaskKind {
         let decode = !self.decode.is_empty();
         let stem = !self.render_stems.is_empty();
-        let mix = !self.mixes.is_empty() || !self.solutions.is_empty();
+        let mix = !(self.mixes.is_empty() && self.groups.is_empty() && self.solutions.is_empty());
         let master = !self.masters.is_empty();
         match (decode, stem, mix, master) {
             (true, false, false, false) => TaskKind::Decode,

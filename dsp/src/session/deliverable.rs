@@ -6,18 +6,26 @@ use serde::{Deserialize, Serialize};
 use super::document::Fade;
 use crate::kernels::noise_shape::{LIPSHITZ_5, NoiseShape, THRESHOLD_9, WANNAMAKER_9};
 
-/// One file asked for: a mix or the print of a stem.
+/// A file asked for: a mix, the print of a stem or that of a group; or one such file for each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deliverable {
-    /// File name without its extension, which the format gives: 1 to 200 characters, no path separators.
-    pub name: String,
-    /// The mix it holds. Either this or `print`.
+    /// File name without its extension, which the format gives: 1 to 200 characters, no path separators; `{title}` and the
+    /// like stand for what they name. By default the title of the production and what the file holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The mix it holds, or beside `group` the mix whose group it is: there by default `main`, else the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mix: Option<String>,
-    /// The track whose stem it holds, without gain or limiter. Either this or `mix`.
+    /// The track whose stem it holds: dry, after the inserts, without gain or limiter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub print: Option<String>,
+    /// The group whose part of a mix it holds, before the master chain, without gain or limiter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Asks for a file for each mix, each group of a mix or each track's stem, in place of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<Each>,
     /// Container and codec.
     pub format: Format,
     /// Bits per sample: `16`, `24` or, but for FLAC, `32f`. Of lossless formats alone, and required there.
@@ -63,6 +71,18 @@ pub struct Deliverable {
     /// mixes that a limiter is asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_ceiling_decoded: bool,
+}
+
+/// What there is a file for each of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Each {
+    /// Each mix of the session.
+    Mix,
+    /// Each group that is heard in a mix: that of `mix`, by default `main`, else the first.
+    Group,
+    /// The stem of each track that has clips.
+    Track,
 }
 
 /// What counts as silence at head and tail, and how much of it is kept.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::asset_facts::{AssetFacts, PictureFacts, PictureFormat};
 pub use super::broadcast::Broadcast;
-pub use super::deliverable::{BitrateMode, Deliverable, Depth, Dither, Format, Trim};
+pub use super::deliverable::{BitrateMode, Deliverable, Depth, Dither, Each, Format, Trim};
+pub use super::group::{Group, Ungrouped};
 pub use super::metadata::Metadata;
 use super::time::Time;
 use crate::automation::Curve;
@@ -65,6 +66,13 @@ pub struct Document {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub mixes: Vec<Mix>,
+    /// Tracks that are printed together, at most 256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub groups: Vec<Group>,
+    /// What becomes of tracks that are in no group, where groups are printed.
+    #[serde(default, skip_serializing_if = "Ungrouped::is_rest")]
+    pub ungrouped: Ungrouped,
     /// The files asked for, at most 1024.
     #[schemars(length(min = 1, max = 1024))]
     pub deliverables: Vec<Deliverable>,

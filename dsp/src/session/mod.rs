@@ -11,6 +11,7 @@ mod deliverable;
 pub mod document;
 pub mod fault;
 mod files;
+mod group;
 pub mod lossy;
 mod metadata;
 mod preset;
@@ -33,6 +34,7 @@ pub use fault::{Fault, Faults};
 pub use source::MAX_DOCUMENT_BYTES;
 use source::{Source, Syntax};
 pub use valid::ValidSession;
+use validate::Noted;
 
 /// Validates a document that carries its `assets`: what the coordinator and the workers do with `session_json`.
 ///
@@ -40,7 +42,7 @@ pub use valid::ValidSession;
 /// Every fault at once; places are JSON pointers.
 pub fn from_json(json: &str) -> Result<ValidSession, Faults> {
     let source = Source { file: String::new(), text: json, syntax: Syntax::Json };
-    read(&source, None).map_err(|mut faults| {
+    read(&source, None).map(|noted| noted.session).map_err(|mut faults| {
         // Nobody sees the text that crossed the wire: its lines would tell nothing, unless it cannot be read at all.
         for fault in faults.0.iter_mut().filter(|fault| !matches!(fault.code, "syntax" | "duplicate_key")) {
             (fault.line, fault.column, fault.span) = (0, 0, None);
@@ -54,7 +56,7 @@ pub fn from_json(json: &str) -> Result<ValidSession, Faults> {
 /// # Errors
 /// Every fault at once, each with line and column.
 pub fn from_toml(text: &str) -> Result<ValidSession, Faults> {
-    read(&Source { file: String::new(), text, syntax: Syntax::Toml }, None)
+    read(&Source { file: String::new(), text, syntax: Syntax::Toml }, None).map(|noted| noted.session)
 }
 
 /// Reads a session file (TOML, or JSON by its extension), finds the assets beside it, and validates.
@@ -63,12 +65,22 @@ pub fn from_toml(text: &str) -> Result<ValidSession, Faults> {
 /// # Errors
 /// Every fault at once, each with file, line and column.
 pub fn load(path: &Path, thorough: bool) -> Result<ValidSession, Faults> {
+    check(path, thorough).map(|(session, _)| session)
+}
+
+/// Reads a session file as [`load`] does, and tells beside the session what its engineer should know although nothing is
+/// wrong: that a bus is a group of its own, say. Such notes are [`Fault`]s in form alone.
+///
+/// # Errors
+/// Every fault at once, each with file, line and column.
+pub fn check(path: &Path, thorough: bool) -> Result<(ValidSession, Vec<Fault>), Faults> {
     let file = path.display().to_string();
     let text = source::read_file(path).map_err(|fault| Faults(vec![Fault { file: file.clone(), ..*fault }]))?;
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let syntax = if is_json { Syntax::Json } else { Syntax::Toml };
     let folder = path.parent().unwrap_or(Path::new(""));
-    read(&Source { file, text: &text, syntax }, Some(Folder { path: folder, thorough }))
+    let noted = read(&Source { file, text: &text, syntax }, Some(Folder { path: folder, thorough }))?;
+    Ok((noted.session, noted.notes))
 }
 
 /// The canonical JSON of a document: what crosses the wire; its digest names the session.
@@ -108,7 +120,7 @@ struct Folder<'a> {
 
 /// The whole way from text to session. Later steps run on what earlier ones could save of the document, so that one run
 /// finds the faults of all of them.
-fn read(source: &Source<'_>, folder: Option<Folder<'_>>) -> Result<ValidSession, Faults> {
+fn read(source: &Source<'_>, folder: Option<Folder<'_>>) -> Result<Noted, Faults> {
     let report = |tree: Option<&tree::Tree>, mut faults: Vec<Fault>| {
         source.place(tree, &mut faults);
         Faults::report(faults)
@@ -124,11 +136,13 @@ fn read(source: &Source<'_>, folder: Option<Folder<'_>>) -> Result<ValidSession,
                 Some(folder) => resolve::resolve(&mut document, folder.path, folder.thorough, &mut found),
                 None => BTreeSet::new(),
             };
-            let session = validate::validate(document, &unresolved);
-            match session {
-                Ok(session) if faults.is_empty() && found.is_empty() => {
-                    match canonical_too_large(source, &session.document) {
-                        None => return Ok(session),
+            match validate::validate(document, &unresolved) {
+                Ok(mut noted) if faults.is_empty() && found.is_empty() => {
+                    match canonical_too_large(source, &noted.session.document) {
+                        None => {
+                            source.place(Some(&tree), &mut noted.notes);
+                            return Ok(noted);
+                        }
                         Some(fault) => found.push(fault),
                     }
                 }

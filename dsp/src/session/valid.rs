@@ -22,6 +22,8 @@ pub type TrackIndex = usize;
 pub type BusIndex = usize;
 /// Index into [`ValidSession::mixes`].
 pub type MixIndex = usize;
+/// Index into [`ValidSession::group_prints`].
+pub type GroupPrintIndex = usize;
 /// Index into [`ValidSession::deliverables`].
 pub type DeliverableIndex = usize;
 
@@ -60,6 +62,8 @@ pub struct ValidSession {
     pub loudness: Option<Loudness>,
     /// The mixes; at least one.
     pub mixes: Vec<Mix>,
+    /// The groups' parts of mixes that deliverables ask for.
+    pub group_prints: Vec<GroupPrint>,
     /// The files asked for; at least one.
     pub deliverables: Vec<Deliverable>,
 }
@@ -245,6 +249,31 @@ pub struct Mix {
     pub loudness: LoudnessFrom,
 }
 
+/// What a group puts into a mix, before the master chain. Whatever sounds in the mix is in one of its groups, so that
+/// they sum to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupPrint {
+    /// Name of the group.
+    pub name: String,
+    /// The mix.
+    pub mix: MixIndex,
+    /// Per track, whether it is in the group, has clips and sounds in the mix.
+    pub tracks: Vec<bool>,
+    /// Per bus, how much of it is in the group.
+    pub buses: Vec<Share>,
+}
+
+/// How much of a bus's sound is in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Nothing.
+    Nothing,
+    /// What it makes of the group's own sounds; the rest is in other groups. All of its inserts pass sums as sums.
+    Part,
+    /// All, whoever feeds it.
+    Whole,
+}
+
 /// What a deliverable holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
@@ -252,6 +281,8 @@ pub enum Content {
     Mix(MixIndex),
     /// The stem of a track.
     Print(TrackIndex),
+    /// A group's part of a mix.
+    Group(GroupPrintIndex),
 }
 
 /// One file asked for.
@@ -307,6 +338,19 @@ impl ValidSession {
         let audio = self.assets.iter().map(|Asset { name, facts }| (name, facts.digest, facts.size_bytes));
         let cover = self.cover.iter().map(|Cover { name, facts }| (name, facts.digest, facts.size_bytes));
         audio.chain(cover).map(|(name, digest, size_bytes)| InputFile { name, digest, size_bytes })
+    }
+
+    /// What a file holds, for people: the name of a mix or a track, or `group "Drums" of main`.
+    #[must_use]
+    pub fn content_name(&self, content: Content) -> String {
+        match content {
+            Content::Mix(mix) => self.mixes[mix].name.clone(),
+            Content::Print(track) => self.tracks[track].name.clone(),
+            Content::Group(print) => {
+                let print = &self.group_prints[print];
+                format!("group \"{}\" of {}", print.name, self.mixes[print.mix].name)
+            }
+        }
     }
 
     /// The asset facts by name, as a document carries them.

@@ -5,6 +5,7 @@
 mod channels;
 mod clips;
 mod cuts;
+mod groups;
 mod latency;
 #[path = "../support/long.rs"]
 mod long;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::digest::Digest;
-use mixdown_dsp::graph::{Request, StemRequest, render};
+use mixdown_dsp::graph::{Request, StemRequest, Wiring, render};
 use mixdown_dsp::media::Probe;
 use mixdown_dsp::media::pcm::{PcmReader, PcmWriter};
 use mixdown_dsp::progress::Unwatched;
@@ -39,6 +39,8 @@ pub struct Rendered {
     pub stems: Vec<Audio>,
     /// Every mix.
     pub mixes: Vec<Audio>,
+    /// Every group's part of a mix that is asked for.
+    pub groups: Vec<Audio>,
 }
 
 impl Studio {
@@ -85,9 +87,14 @@ impl Studio {
         let out = tempfile::tempdir_in(self.folder.path()).unwrap();
         let stem_path = |track: usize| out.path().join(format!("stem-{track}"));
         let stem = |track: usize| (track, StemRequest { file: Some(stem_path(track)) });
-        let mixes: Vec<(usize, PathBuf)> =
-            (0..session.mixes.len()).map(|mix| (mix, out.path().join(format!("mix-{mix}")))).collect();
-        let run = |stems: BTreeMap<usize, StemRequest>, mixes: &[(usize, PathBuf)]| {
+        let mix = |mix: usize| (Wiring::of_mix(session, mix), out.path().join(format!("mix-{mix}")));
+        let group = |print: usize| {
+            (Wiring::of_group(session, &session.group_prints[print]), out.path().join(format!("group-{print}")))
+        };
+        let mixes: Vec<(Wiring, PathBuf)> = (0..session.mixes.len()).map(mix).collect();
+        let groups: Vec<(Wiring, PathBuf)> = (0..session.group_prints.len()).map(group).collect();
+        let all = [mixes.as_slice(), &groups].concat();
+        let run = |stems: BTreeMap<usize, StemRequest>, mixes: &[(Wiring, PathBuf)]| {
             let asset_paths: Vec<PathBuf> =
                 session.assets.iter().map(|asset| self.folder.path().join(&asset.name)).collect();
             let request = Request {
@@ -105,13 +112,14 @@ impl Studio {
         if cut.spread {
             // Documents of these tests name keying tracks before those that they key.
             tracks.clone().for_each(|track| run([stem(track)].into(), &[]));
-            mixes.iter().for_each(|mix| run(BTreeMap::new(), std::slice::from_ref(mix)));
+            all.iter().for_each(|mix| run(BTreeMap::new(), std::slice::from_ref(mix)));
         } else {
-            run(tracks.clone().map(stem).collect(), &mixes);
+            run(tracks.clone().map(stem).collect(), &all);
         }
         Rendered {
             stems: tracks.map(|track| read(&stem_path(track))).collect(),
             mixes: mixes.iter().map(|(_, path)| read(path)).collect(),
+            groups: groups.iter().map(|(_, path)| read(path)).collect(),
         }
     }
 }

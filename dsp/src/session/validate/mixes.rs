@@ -94,7 +94,7 @@ pub(super) fn loudness(mixes: &[Mix], context: &Context<'_>, report: &mut Report
     let loudness = context.document.loudness.as_ref()?;
     let reference_mix = match &loudness.reference_mix {
         Some(name) => find(name, mixes, "/loudness/reference_mix", report)?,
-        None => mixes.iter().position(|mix| mix.name == MAIN).unwrap_or(0),
+        None => usual(mixes),
     };
     let follows = |mix: &Mix| mix.master_chain && mix.loudness == LoudnessFrom::Reference;
     let reference = &mixes[reference_mix];
@@ -109,6 +109,11 @@ pub(super) fn loudness(mixes: &[Mix], context: &Context<'_>, report: &mut Report
         max_limiting_db: loudness.max_limiting_db,
         reference_mix,
     })
+}
+
+/// The mix that is meant where none is named: `main`, else the first.
+pub(super) fn usual(mixes: &[Mix]) -> MixIndex {
+    mixes.iter().position(|mix| mix.name == MAIN).unwrap_or(0)
 }
 
 /// The mix of a name; reports a name that no mix has.

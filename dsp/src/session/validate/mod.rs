@@ -4,15 +4,19 @@ mod automation;
 mod broadcast;
 mod chain;
 mod clips;
+mod contents;
 mod cycle;
 mod deliverables;
+mod file_name;
 mod files;
+mod groups;
 mod length;
 mod lossy;
 mod metadata;
 mod mixes;
 mod names;
 mod routing;
+mod shares;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +24,9 @@ use super::document::Document;
 use super::fault::{Fault, MAX_FOUND};
 use super::time::{Time, TimeBase, TimeError};
 use super::valid::{Asset, AssetIndex, Bus, Cover, Master, Track, ValidSession};
+use groups::Groups;
 use names::Names;
+use shares::Desk;
 
 /// The faults found so far.
 #[derive(Default)]
@@ -74,13 +80,13 @@ impl Context<'_> {
 ///
 /// # Errors
 /// Every fault at once, without lines and columns.
-pub(super) fn validate(document: Document, unresolved: &BTreeSet<String>) -> Result<ValidSession, Vec<Fault>> {
+pub(super) fn validate(document: Document, unresolved: &BTreeSet<String>) -> Result<Noted, Vec<Fault>> {
     let mut report = Report::default();
     let parts = parts(&document, unresolved, &mut report);
     if !report.0.is_empty() {
         return Err(report.0);
     }
-    Ok(ValidSession {
+    let session = ValidSession {
         sample_rate_hz: document.sample_rate_hz,
         length_frames: parts.length_frames,
         pan_law_db: document.pan_law_db,
@@ -96,9 +102,18 @@ pub(super) fn validate(document: Document, unresolved: &BTreeSet<String>) -> Res
         master: parts.master,
         loudness: parts.loudness,
         mixes: parts.mixes,
-        deliverables: parts.deliverables,
+        group_prints: parts.deliverables.group_prints,
+        deliverables: parts.deliverables.files,
         document,
-    })
+    };
+    Ok(Noted { session, notes: parts.deliverables.notes })
+}
+
+/// A session that holds together, and what its engineer should know all the same.
+pub(super) struct Noted {
+    pub session: ValidSession,
+    /// Without lines and columns.
+    pub notes: Vec<Fault>,
 }
 
 /// A session's parts; meaningful only if nothing was reported.
@@ -113,7 +128,7 @@ struct Parts {
     master: Master,
     loudness: Option<super::valid::Loudness>,
     mixes: Vec<super::valid::Mix>,
-    deliverables: Vec<super::valid::Deliverable>,
+    deliverables: deliverables::Deliverables,
 }
 
 fn parts(document: &Document, unresolved: &BTreeSet<String>, report: &mut Report) -> Parts {
@@ -158,7 +173,9 @@ fn parts(document: &Document, unresolved: &BTreeSet<String>, report: &mut Report
     let length_frames = length::lengths(&mut tracks, &buses, &bus_order, &master, &context, report);
     let mixes = mixes::mixes(&context, report);
     let loudness = mixes::loudness(&mixes, &context, report);
-    let deliverables = deliverables::deliverables(&mixes, length_frames, &context, report);
+    let groups = Groups::of(&tracks, &buses, &context, report);
+    let desk = Desk { tracks: &tracks, buses: &buses, bus_order: &bus_order, mixes: &mixes, groups: &groups };
+    let deliverables = deliverables::deliverables(desk, length_frames, &context, report);
     let cover = metadata::metadata(&context, report);
     let time_reference_frames = broadcast::time_reference_frames(&context, report);
     let facts =
