@@ -14,16 +14,16 @@ use super::solve::Solution;
 use crate::buffer::Buffer;
 use crate::execute::ExecuteError;
 use crate::kernels::true_peak::TruePeakReader;
-use crate::loudness::Meter;
 use crate::media::pcm::PcmReader;
 use crate::media::tags::{ReplayGain, Tags};
 use crate::media::{Decoder, LossySpec, LossyWriter};
+use crate::quality::{Analysis, Analyzer, Source};
 use crate::session::lossy::Lossy;
-use crate::units::db_from_gain;
 
 impl Finish<'_> {
-    /// Makes a lossy file. With `keep_ceiling_decoded`, the ceiling is lowered by what the decoded file is over it until it is
-    /// no more; what the report says of the ceiling stays what was asked.
+    /// Makes a lossy file; what is measured is what its decoder gives back. With `keep_ceiling_decoded`, the ceiling is
+    /// lowered by what the decoded file is over it until it is no more; what the report says of the ceiling stays what was
+    /// asked.
     pub(super) fn lossy(
         &self,
         lossy: Lossy,
@@ -36,7 +36,8 @@ impl Finish<'_> {
                 solution.map(|known| Solution { ceiling_dbtp: known.ceiling_dbtp - lowered_db, ..known.clone() });
             let (pass, loudness) = self.finished(lowered.as_ref())?;
             self.encode(lossy, &pass)?;
-            let decoded = self.decode_back(pass.measurement.frames)?;
+            let heard = self.decode_back(pass.measurement.frames)?;
+            let decoded = Decoded::from(&heard.measurement);
             let over_db = solution.zip(decoded.true_peak_dbtp).map(|(asked, peak)| peak - asked.ceiling_dbtp);
             if !headroom.settles(over_db.unwrap_or(0.0)) && lossy.keep_ceiling_decoded {
                 continue;
@@ -47,6 +48,7 @@ impl Finish<'_> {
             fs::remove_file(self.spool()).map_err(|source| self.io("cannot remove the spool of", source))?;
             let over_db = over_db.filter(|over| *over > 0.0);
             let report = LossyReport::of(lossy, decoded, over_db, lowered_db, headroom.encodings());
+            let pass = Pass { measurement: heard.measurement, quality: heard.quality, ..pass };
             return Ok((pass, loudness, report));
         }
     }
@@ -86,12 +88,13 @@ impl Finish<'_> {
     }
 
     /// What a player gets from the file. Other than `frames` frames are an error: every format tells its exact length.
-    fn decode_back(&self, frames: u64) -> Result<Decoded, ExecuteError> {
+    fn decode_back(&self, frames: u64) -> Result<Analysis, ExecuteError> {
         let failed = |error: String| self.io("cannot decode what was written as", io::Error::other(error));
         let mut decoder = Decoder::open(&self.path).map_err(|error| failed(error.to_string()))?;
         let channels = decoder.probe().channels as usize;
-        let mut meter = Meter::loudness_only(decoder.probe().sample_rate_hz, channels);
-        let mut peaks: Vec<TruePeakReader> = (0..channels).map(|_| TruePeakReader::strict()).collect();
+        let source =
+            Source { sample_rate_hz: decoder.probe().sample_rate_hz, channels, speakers: 0, nominal_bits: None };
+        let mut analyzer = Analyzer::new(source, TruePeakReader::strict);
         let mut block = Buffer::new(channels, BLOCK_FRAMES);
         loop {
             if self.monitor.is_cancelled() {
@@ -101,18 +104,12 @@ impl Finish<'_> {
             if decoder.read(&mut block).map_err(|error| failed(error.to_string()))? == 0 {
                 break;
             }
-            meter.push(&block);
-            peaks.iter_mut().zip(block.iter()).for_each(|(peak, channel)| peak.push(channel));
+            analyzer.push(&block);
         }
-        let measured = meter.finish();
-        if measured.frames != frames {
-            return Err(failed(format!("it gives back {} frames of {frames}", measured.frames)));
+        let heard = analyzer.finish();
+        if heard.measurement.frames != frames {
+            return Err(failed(format!("it gives back {} frames of {frames}", heard.measurement.frames)));
         }
-        let peak = peaks.iter_mut().map(TruePeakReader::finish).fold(0.0, f64::max);
-        Ok(Decoded {
-            frames: measured.frames,
-            integrated_lufs: measured.integrated_lufs,
-            true_peak_dbtp: (peak > 0.0).then(|| db_from_gain(peak)),
-        })
+        Ok(heard)
     }
 }
