@@ -36,10 +36,11 @@ lint:
 	$(RUN) deploy/lint.sh
 
 bench:
-	deploy/setup.sh flac python
+	deploy/setup.sh flac python postgres
 	$(CARGO) build --release --locked -p mixdown
 	$(CARGO) bench --locked -p mixdown-dsp --bench nodes
 	$(RUN) $(CARGO) bench --locked -p mixdown-dsp --bench flac
+	$(RUN) $(CARGO) bench --locked -p mixdown-coordinator --bench queue
 	$(RUN) python3 tests/bench.py $${CARGO_TARGET_DIR:-target}/release/mixdown
 
 # Prints the golden digests of the sound as it is now; a changed one demands a changed revision.

@@ -12,7 +12,7 @@ fn read(path: &str) -> String {
 /// Asserts that the command named by the first words exists and has every flag that follows.
 fn is_understood<'a>(words: impl IntoIterator<Item = &'a str>, place: &str) {
     let words: Vec<&str> = words.into_iter().collect();
-    let depth = if ["jobs", "workers", "tokens"].contains(&words[0]) { 2 } else { 1 };
+    let depth = if ["jobs", "workers", "projects", "limits", "tokens"].contains(&words[0]) { 2 } else { 1 };
     let help = run(words[..depth].iter().copied().chain(["--help"])).succeeded().stdout;
     let known: Vec<&str> = help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).collect();
     for word in words.iter().filter(|word| word.starts_with("--")) {

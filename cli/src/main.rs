@@ -4,7 +4,7 @@
 //! commands/                                     one file per command
 //! follow · result                               a job on the farm, to its end, and what came of it
 //! upload · download                             blobs to and from the farm
-//! client                                        the connection to a coordinator
+//! client · farm_database                        the connection to a coordinator, to a farm's database
 //! deliverables · tables · progress · output     what is shown, and where
 //! plot/                                         processors measured and drawn
 //! page/                                         the quality report: one page with a player
@@ -18,6 +18,7 @@ mod commands;
 mod deliverables;
 mod download;
 mod errors;
+mod farm_database;
 mod follow;
 mod home;
 mod interrupt;

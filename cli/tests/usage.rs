@@ -4,7 +4,7 @@ mod support;
 
 use support::{command, run};
 
-const COMMANDS: [&[&str]; 23] = [
+const COMMANDS: [&[&str]; 28] = [
     &["render"],
     &["check"],
     &["schema"],
@@ -25,6 +25,11 @@ const COMMANDS: [&[&str]; 23] = [
     &["workers"],
     &["workers", "list"],
     &["workers", "drain"],
+    &["projects", "list"],
+    &["projects", "set"],
+    &["limits", "list"],
+    &["limits", "set"],
+    &["limits", "remove"],
     &["tokens", "create"],
     &["tokens", "list"],
     &["tokens", "revoke"],

@@ -4,7 +4,9 @@
 //! ```text
 //! server                     one coordinator: listens, keeps house, shuts down
 //! rpc                        the wire: jobs, blobs, workers; auth; errors as gRPC codes
-//! queue      tokens  blobs   one transaction per operation · who may call · the object store
+//! queue                      one transaction per operation
+//! tokens  projects  limits   who may call · shares and bounds of projects · named limits
+//! blobs                      the object store
 //! state  retry               pure: where things stand, whether a task is tried again
 //! database  wakeup           connection and schema · hints over NOTIFY
 //! private_postgres           a PostgreSQL of our own, for farms that have none
@@ -14,8 +16,10 @@
 
 pub mod blobs;
 pub mod database;
+pub mod limits;
 pub mod planning;
 pub mod private_postgres;
+pub mod projects;
 pub mod queue;
 pub mod retry;
 mod rpc;

@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 const CHANNEL: &str = "mixdown";
+const STOP: &str = "stop";
 /// Hints kept for a slow receiver; one that falls further behind is told so and simply looks again.
 const BACKLOG: usize = 1024;
 const FIRST_RECONNECT_DELAY: Duration = Duration::from_millis(200);
@@ -19,6 +20,8 @@ const LONGEST_RECONNECT_DELAY: Duration = Duration::from_secs(10);
 pub enum Hint {
     /// A task became ready.
     Task,
+    /// Attempts that run are to stop.
+    Stop,
     /// Something happened to this job.
     Job(Uuid),
 }
@@ -65,6 +68,7 @@ impl Wakeups {
             *delay = FIRST_RECONNECT_DELAY;
             let hint = match notification.payload().parse() {
                 Ok(job_id) => Hint::Job(job_id),
+                Err(_) if notification.payload() == STOP => Hint::Stop,
                 Err(_) => Hint::Task,
             };
             // No receiver is no fault: nobody waits.
@@ -95,11 +99,29 @@ impl Subscription {
         };
         let _ = tokio::time::timeout(poll_after, wanted).await;
     }
+
+    /// Takes the hints that are there already, and says whether one of them `concerns` the caller.
+    pub fn take_all(&mut self, concerns: impl Fn(Hint) -> bool) -> bool {
+        let mut any = false;
+        loop {
+            match self.hints.try_recv() {
+                Ok(hint) => any |= concerns(hint),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => any = true,
+                Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => return any,
+            }
+        }
+    }
 }
 
 /// Hints, after commit, that a task is ready.
 pub(crate) async fn notify_task(transaction: &mut PgConnection) -> Result<(), crate::queue::Error> {
     sqlx::query("select pg_notify($1, 'task')").bind(CHANNEL).execute(transaction).await?;
+    Ok(())
+}
+
+/// Hints, after commit, that attempts which run are to stop.
+pub(crate) async fn notify_stop(transaction: &mut PgConnection) -> Result<(), crate::queue::Error> {
+    sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(STOP).execute(transaction).await?;
     Ok(())
 }
 

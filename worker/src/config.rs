@@ -25,7 +25,11 @@ pub struct Config {
     pub cache_bytes: u64,
     /// Tasks run side by side, 1 to 1024.
     pub slots: usize,
-    /// Threads that render one task, at least 1.
+    /// Memory for running tasks together; 0 for any amount.
+    pub memory_bytes: u64,
+    /// What this machine has beside slots and memory; tasks may require it.
+    pub labels: Vec<String>,
+    /// Threads that render one task, at least 1, for each slot that it takes.
     pub threads_per_task: usize,
     /// Frames per block, 1 to 65536; changes no bit of the audio.
     pub block_frames: usize,
@@ -56,6 +60,8 @@ impl Config {
             cache_dir: cache_dir.to_owned(),
             cache_bytes: 20 << 30,
             slots: 1,
+            memory_bytes: 0,
+            labels: Vec::new(),
             threads_per_task: 1,
             block_frames: 512,
             name: host_name(),

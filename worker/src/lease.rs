@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mixdown_proto::v1::{HeartbeatRequest, HeartbeatResponse, LeaseProgress, LeaseRef};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::link::Link;
@@ -68,13 +69,25 @@ impl Drop for Lease {
 #[derive(Debug, Clone, Default)]
 pub struct Leases {
     held: Arc<Mutex<BTreeMap<LeaseId, Held>>>,
-    taken: Arc<AtomicU64>,
+    count: Arc<AtomicU64>,
+    /// Told of every lease taken.
+    taken: Arc<Notify>,
+}
+
+/// What a task takes of its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Share {
+    /// Slots, at least 1.
+    pub slots: usize,
+    /// Bytes.
+    pub memory_bytes: u64,
 }
 
 #[derive(Debug)]
 struct Held {
     /// Counts leases: the order in which they were taken.
     number: u64,
+    share: Share,
     stop: CancellationToken,
     watch: Arc<Watch>,
 }
@@ -82,15 +95,16 @@ struct Held {
 impl Leases {
     /// Takes a lease; `None` when it is held already: an answer that came twice.
     #[must_use]
-    pub fn take(&self, id: LeaseId) -> Option<Lease> {
+    pub fn take(&self, id: LeaseId, share: Share) -> Option<Lease> {
         let mut held = self.lock();
         if held.contains_key(&id) {
             return None;
         }
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch::new(stop.clone()));
-        let number = self.taken.fetch_add(1, Ordering::Relaxed);
-        held.insert(id.clone(), Held { number, stop: stop.clone(), watch: Arc::clone(&watch) });
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        held.insert(id.clone(), Held { number, share, stop: stop.clone(), watch: Arc::clone(&watch) });
+        self.taken.notify_one();
         Some(Lease { id, stop, watch, leases: self.clone() })
     }
 
@@ -98,6 +112,21 @@ impl Leases {
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().len()
+    }
+
+    /// What all that are held take together.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        let held = self.lock();
+        Share {
+            slots: held.values().map(|lease| lease.share.slots).sum(),
+            memory_bytes: held.values().map(|lease| lease.share.memory_bytes).fold(0, u64::saturating_add),
+        }
+    }
+
+    /// Resolves once a lease was taken that it has not told of.
+    async fn taken(&self) {
+        self.taken.notified().await;
     }
 
     /// Stops every attempt and tells which they were.
@@ -140,39 +169,61 @@ impl Leases {
     }
 }
 
-/// How long a beat waits for its answer, unless beats are further apart than that.
+/// How long a beat waits for its answer, beyond what it lets its coordinator hold it back.
 const BEAT_PATIENCE: Duration = Duration::from_secs(2);
+/// Beats are at least this far apart, unless they are to be closer.
+const SPACING: Duration = Duration::from_secs(1);
+/// As long as coordinators let a call wait.
+const LONGEST_WAIT_SECONDS: f64 = 60.0;
 
 /// Heartbeats for ever; cancels `drain` when the coordinator asks for it.
 ///
-/// A beat that is not answered in time is given up: the next one says the same, and more recently. A worker that cannot
-/// reach its coordinator goes on rendering: only the coordinator knows whether a lease is lost, and the fence keeps a
-/// stale worker from settling.
+/// The coordinator holds the answer to a beat back until there is something to tell, or the next beat is due: so a
+/// cancelled task is stopped at once. A beat that is not answered in time is given up: the next one says the same, and
+/// more recently; so is one that does not name a lease taken since. A worker that cannot reach its coordinator goes on
+/// rendering: only the coordinator knows whether a lease is lost, and the fence keeps a stale worker from settling.
 pub async fn heartbeat(link: Link, worker_id: String, leases: Leases, every: Duration, drain: CancellationToken) {
-    let mut beats = tokio::time::interval_at(Instant::now() + every, every);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let spacing = SPACING.min(every);
+    let mut sent = Instant::now();
     let mut set_aside = String::new();
     loop {
-        beats.tick().await;
-        let request = HeartbeatRequest { worker_id: worker_id.clone(), leases: leases.progress() };
-        let beat = link.call_once(BEAT_PATIENCE.max(every * 2), request, |mut client, request| async move {
-            client.heartbeat(request).await
-        });
-        match beat.await {
-            Ok(HeartbeatResponse { stop, drain: told_to_drain, quarantine_reason }) => {
-                stop.into_iter().for_each(|lease| leases.stop(&lease.into()));
-                if told_to_drain {
-                    drain.cancel();
-                }
-                if quarantine_reason != set_aside {
-                    match quarantine_reason.as_str() {
-                        "" => tracing::info!("released from quarantine"),
-                        reason => tracing::error!("quarantined: {reason}; `mixdown workers release` ends it"),
+        tokio::select! {
+            () = leases.taken() => {}
+            () = tokio::time::sleep_until(sent + every) => {}
+        }
+        tokio::time::sleep_until(sent + spacing).await;
+        sent = Instant::now();
+        let request = HeartbeatRequest {
+            worker_id: worker_id.clone(),
+            leases: leases.progress(),
+            wait_seconds: every.as_secs_f64().min(LONGEST_WAIT_SECONDS),
+        };
+        let patience = BEAT_PATIENCE.max(every) + every;
+        let beat =
+            link.call_once(patience, request, |mut client, request| async move { client.heartbeat(request).await });
+        let taken_since = async {
+            tokio::time::sleep_until(sent + spacing).await;
+            leases.taken().await;
+        };
+        tokio::select! {
+            answer = beat => match answer {
+                Ok(HeartbeatResponse { stop, drain: told_to_drain, quarantine_reason }) => {
+                    stop.into_iter().for_each(|lease| leases.stop(&lease.into()));
+                    if told_to_drain {
+                        drain.cancel();
                     }
-                    set_aside = quarantine_reason;
+                    if quarantine_reason != set_aside {
+                        match quarantine_reason.as_str() {
+                            "" => tracing::info!("released from quarantine"),
+                            reason => tracing::error!("quarantined: {reason}; `mixdown workers release` ends it"),
+                        }
+                        set_aside = quarantine_reason;
+                    }
                 }
-            }
-            Err(status) => tracing::warn!(code = ?status.code(), message = status.message(), "no heartbeat"),
+                Err(status) => tracing::warn!(code = ?status.code(), message = status.message(), "no heartbeat"),
+            },
+            // For the next turn to find.
+            () = taken_since => leases.taken.notify_one(),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::cache::Cache;
 use crate::config::Config;
 use crate::engine::{Dsp, Engine};
 use crate::home::Home;
-use crate::lease::{LeaseId, Leases, heartbeat};
+use crate::lease::{Lease, LeaseId, Leases, Share, heartbeat};
 use crate::link::{Link, MOST_TASKS_PER_LEASE};
 use crate::memory;
 use crate::task::{self, Bench};
@@ -181,6 +181,8 @@ impl Worker {
             revisions: self.bench.engine.revisions().into_iter().collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             request_id: Uuid::new_v4().to_string(),
+            memory_bytes: i64::try_from(self.bench.config.memory_bytes).unwrap_or(i64::MAX),
+            labels: self.bench.config.labels.clone(),
         };
         let link = &self.bench.link;
         let registered = link
@@ -226,7 +228,7 @@ impl Worker {
             while let Some(ended) = self.tasks.try_join_next() {
                 log_end(ended);
             }
-            let free = self.bench.config.slots.saturating_sub(self.tasks.len());
+            let free = self.bench.config.slots.saturating_sub(self.leases.share().slots.max(self.tasks.len()));
             if free == 0 {
                 self.tasks.join_next().await.into_iter().for_each(log_end);
                 continue;
@@ -300,8 +302,20 @@ impl Worker {
         let id = LeaseId { task_id: assignment.task_id.clone(), attempt: assignment.attempt };
         let span =
             tracing::info_span!("task", job.id = assignment.job_id, task.id = id.task_id, task.attempt = id.attempt);
-        let Some(lease) = self.leases.take(id) else { return };
-        self.tasks.spawn(task::run(Arc::clone(&self.bench), assignment, lease).instrument(span));
+        let share = Share {
+            slots: usize::try_from(assignment.slots).unwrap_or(0).max(1),
+            memory_bytes: u64::try_from(assignment.memory_bytes).unwrap_or(0),
+        };
+        let (bench, leases) = (Arc::clone(&self.bench), self.leases.clone());
+        let Some(lease) = leases.take(id, share) else { return };
+        let run = async move {
+            if admitted(&bench.config, &leases).await {
+                task::run(bench, assignment, lease).await;
+            } else {
+                give_back(&bench, lease).await;
+            }
+        };
+        self.tasks.spawn(run.instrument(span));
     }
 
     async fn finish_tasks(&mut self) {
@@ -333,6 +347,44 @@ impl Worker {
             }
             Err(_) => tracing::warn!(given_back, "left without an answer; leases run out by themselves"),
         }
+    }
+}
+
+/// How long a task waits for those that were settled to make room, before it is given back.
+const ADMISSION_PATIENCE: Duration = Duration::from_secs(5);
+const ADMISSION_POLL: Duration = Duration::from_millis(20);
+
+/// Whether this worker has room for everything that it holds. Its coordinator counts too, and better; but a coordinator
+/// that is mistaken must not bring the machine down.
+async fn admitted(config: &Config, leases: &Leases) -> bool {
+    let fits = || {
+        let Share { slots, memory_bytes } = leases.share();
+        slots <= config.slots && (config.memory_bytes == 0 || memory_bytes <= config.memory_bytes)
+    };
+    let begun = tokio::time::Instant::now();
+    while !fits() {
+        if begun.elapsed() >= ADMISSION_PATIENCE {
+            return false;
+        }
+        tokio::time::sleep(ADMISSION_POLL).await;
+    }
+    true
+}
+
+/// Gives a lease back unused.
+async fn give_back(bench: &Bench, lease: Lease) {
+    tracing::warn!("there is no room for it; giving it back");
+    let request = RelinquishRequest {
+        worker_id: bench.home.worker_id.to_string(),
+        leases: vec![LeaseRef::from(&lease.id)],
+        leaving: false,
+        request_id: Uuid::new_v4().to_string(),
+    };
+    let call = bench
+        .link
+        .call("relinquish", ANSWER, request, |mut client, request| async move { client.relinquish(request).await });
+    if let Ok(Err(status)) = lease.unless_stopped(call).await {
+        tracing::warn!(code = ?status.code(), message = status.message(), "could not give a lease back");
     }
 }
 

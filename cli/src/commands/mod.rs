@@ -6,8 +6,10 @@ mod completions;
 mod coordinator;
 mod gc;
 mod jobs;
+mod limits;
 mod plot;
 mod presets;
+mod projects;
 mod render;
 mod schema;
 mod serve;
@@ -36,6 +38,8 @@ pub enum Command {
     Submit(submit::Arguments),
     Jobs(jobs::Arguments),
     Workers(workers::Arguments),
+    Projects(projects::Arguments),
+    Limits(limits::Arguments),
     Tokens(tokens::Arguments),
     Gc(gc::Arguments),
     Completions(completions::Arguments),
@@ -59,6 +63,8 @@ pub fn run(command: Command, output: Output) -> Result<(), CommandError> {
         Command::Submit(arguments) => block_on(submit::run(arguments, output)),
         Command::Jobs(arguments) => block_on(jobs::run(arguments, output)),
         Command::Workers(arguments) => block_on(workers::run(arguments, output)),
+        Command::Projects(arguments) => block_on(projects::run(arguments, output)),
+        Command::Limits(arguments) => block_on(limits::run(arguments, output)),
         Command::Tokens(arguments) => block_on(tokens::run(arguments, output)),
         Command::Gc(arguments) => block_on(gc::run(arguments, output)),
         Command::Completions(arguments) => completions::run(&arguments, output),

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mixdown_dsp::session::{self, ValidSession};
-use mixdown_proto::v1::{Granularity, Job, KeepStems, Priority, RevisionChange, SubmitJobRequest, SubmitJobResponse};
+use mixdown_proto::v1::{
+    Granularity, Job, KeepStems, Priority, Requirements, RevisionChange, SubmitJobRequest, SubmitJobResponse,
+};
 use serde_json::json;
 use tonic::Code;
 use uuid::Uuid;
@@ -68,7 +70,44 @@ pub struct Arguments {
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
     #[command(flatten)]
+    requirements: RequirementArguments,
+    #[command(flatten)]
     connection: client::Arguments,
+}
+
+/// What each task of the job asks of a worker.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What each task asks of a worker")]
+struct RequirementArguments {
+    /// Only workers with this label, `gpu` say; repeat it for several.
+    #[arg(long = "require-label", value_name = "NAME")]
+    labels: Vec<String>,
+    /// Slots that each task takes of its worker.
+    #[arg(long = "require-slots", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    slots: u16,
+    /// Each task takes a whole worker.
+    #[arg(long = "require-whole-worker")]
+    whole_worker: bool,
+    /// Memory that each task needs at least, 16GiB say; by default what follows from the session.
+    #[arg(long = "require-memory", value_name = "SIZE", value_parser = quantity::bytes)]
+    memory: Option<u64>,
+    /// A named limit that each task holds while it runs (`mixdown limits`); repeat it for several.
+    #[arg(long = "limit", value_name = "NAME")]
+    limits: Vec<String>,
+}
+
+impl RequirementArguments {
+    /// Nothing, when nothing is asked for.
+    fn message(&self) -> Option<Requirements> {
+        let asked = Requirements {
+            slots: i32::from(self.slots),
+            whole_worker: self.whole_worker,
+            memory_bytes: self.memory.map_or(0, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+            labels: self.labels.clone(),
+            limits: self.limits.clone(),
+        };
+        (asked != Requirements { slots: 1, ..Requirements::default() }).then_some(asked)
+    }
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -162,6 +201,7 @@ async fn queue(
         display_name: arguments.name.clone().unwrap_or_default(),
         deliver_to: arguments.deliver_to.clone().unwrap_or_default(),
         replace: arguments.replace,
+        requirements: arguments.requirements.message(),
     };
     upload::assets(client, session, &arguments.session).await?;
     let mut tries = 0;

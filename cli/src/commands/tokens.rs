@@ -1,16 +1,12 @@
 //! `mixdown tokens create|list|revoke`
 
-use std::path::PathBuf;
-
-use mixdown_coordinator::database::{self, Pool};
-use mixdown_coordinator::private_postgres::PrivatePostgres;
+use mixdown_coordinator::database::Pool;
 use mixdown_coordinator::tokens::{self, CreateError, Role, TokenRow};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::errors::{CommandError, Exit};
-use crate::home::Home;
-use crate::listening;
+use crate::farm_database::{Place, failed};
 use crate::output::Output;
 use crate::progress::say;
 use crate::tables::Listing;
@@ -88,24 +84,6 @@ impl From<RoleName> for Role {
     }
 }
 
-/// Which farm's database.
-#[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
-struct Place {
-    /// Data folder of an embedded farm, running or not.
-    #[arg(long, value_name = "DIR", env = "MIXDOWN_DATA")]
-    data: Option<PathBuf>,
-    /// The database: postgres://USER:PASSWORD@HOST:PORT/DATABASE.
-    #[arg(long, value_name = "URL", env = "MIXDOWN_DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
-}
-
-/// A database that is reached; a private one is started for the length of the command when no farm runs it.
-struct Reached {
-    pool: Pool,
-    started: Option<PrivatePostgres>,
-}
-
 /// Does what was asked with tokens.
 ///
 /// # Errors
@@ -114,38 +92,10 @@ pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandErro
     let place = match &arguments.action {
         Action::Create { place, .. } | Action::List { place } | Action::Revoke { place, .. } => place,
     };
-    let reached = reach(place).await?;
+    let reached = place.reach().await?;
     let done = act(&arguments.action, &reached.pool, output).await;
-    reached.pool.close().await;
-    if let Some(postgres) = reached.started {
-        let stopped = postgres.stop().await;
-        stopped.map_err(|error| {
-            CommandError::new(Exit::Failed, "postgres_failed", "the private PostgreSQL does not stop").because(&error)
-        })?;
-    }
+    reached.leave().await?;
     done
-}
-
-async fn reach(place: &Place) -> Result<Reached, CommandError> {
-    let open = async |url: &str| database::open(url, 1).await;
-    if let Some(url) = &place.database_url {
-        let pool = open(url).await.map_err(|error| listening::describe_database(&error))?;
-        return Ok(Reached { pool, started: None });
-    }
-    let Some(folder) = &place.data else {
-        return Err(CommandError::new(Exit::BadInput, "usage", "name a farm with --data or --database-url"));
-    };
-    let home = Home::open(folder)?;
-    // The database of a farm that runs; what a killed one noted leads nowhere.
-    if let Some(url) = home.noted_database()
-        && let Ok(pool) = open(&url).await
-    {
-        return Ok(Reached { pool, started: None });
-    }
-    let _held = home.hold()?;
-    let postgres = home.start_database(None).await?;
-    let pool = open(postgres.url()).await.map_err(|error| listening::describe_database(&error))?;
-    Ok(Reached { pool, started: Some(postgres) })
 }
 
 async fn act(action: &Action, pool: &Pool, output: Output) -> Result<(), CommandError> {
@@ -240,8 +190,4 @@ fn role_name(role: Role) -> &'static str {
         Role::Worker => "worker",
         Role::Admin => "admin",
     }
-}
-
-fn failed(doing: &str, error: &dyn std::error::Error) -> CommandError {
-    CommandError::new(Exit::Failed, "database", format!("cannot {doing}")).because(error)
 }

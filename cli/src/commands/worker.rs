@@ -34,7 +34,13 @@ pub struct Arguments {
     /// Tasks run side by side.
     #[arg(long, value_name = "N", env = "MIXDOWN_SLOTS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     slots: u16,
-    /// Threads that render one task; by default the cores shared between the slots.
+    /// Memory for running tasks together, 32GiB say; by default what this machine has, or what its container is allowed.
+    #[arg(long, value_name = "SIZE", env = "MIXDOWN_MEMORY", value_parser = quantity::bytes)]
+    memory: Option<u64>,
+    /// What this machine has beside slots and memory, `gpu` say; jobs may require it. Repeat it, or separate with commas.
+    #[arg(long = "label", value_name = "NAME", env = "MIXDOWN_LABELS", value_delimiter = ',')]
+    labels: Vec<String>,
+    /// Threads that render one task, for each slot that it takes; by default the cores shared between the slots.
     #[arg(long, value_name = "N", env = "MIXDOWN_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// A name for people; by default the host's.
@@ -72,6 +78,8 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         tls_ca: arguments.connection.ca_cert,
         cache_bytes: arguments.cache_bytes,
         slots,
+        memory_bytes: arguments.memory.or_else(mixdown_worker::memory::limit_bytes).unwrap_or(0),
+        labels: arguments.labels,
         threads_per_task: arguments.threads.map_or_else(|| threads_per_task(slots), usize::from),
         block_frames: arguments.block_frames as usize,
         name: arguments.name.unwrap_or_else(host_name),

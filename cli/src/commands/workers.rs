@@ -108,14 +108,17 @@ async fn list(client: &Client, output: Output) -> Result<(), CommandError> {
     if output.json {
         return output.document(&workers.iter().map(worker_json).collect::<Vec<_>>());
     }
-    let mut listing = Listing::new(&["=Worker", "Name", "State", ">Running", ">Slots", "Heard of", "Version"]);
+    let mut listing =
+        Listing::new(&["=Worker", "Name", "State", ">Running", ">Slots", ">Memory", "Labels", "Heard of", "Version"]);
     for worker in &workers {
         listing.row([
             worker.worker_id.clone(),
             worker.name.clone(),
             state(worker),
             worker.running.to_string(),
-            worker.slots.to_string(),
+            format!("{}/{}", worker.used_slots, worker.slots),
+            memory(worker),
+            worker.labels.join(","),
             worker.heartbeat_time.as_ref().map(ToString::to_string).unwrap_or_default(),
             worker.version.clone(),
         ]);
@@ -130,6 +133,15 @@ async fn list(client: &Client, output: Output) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Reserved and in all, in GiB; empty when the worker did not say.
+fn memory(worker: &Worker) -> String {
+    let gib = |bytes: i64| bytes as f64 / f64::from(1 << 30);
+    if worker.memory_bytes == 0 {
+        return String::new();
+    }
+    format!("{:.1}/{:.1} GiB", gib(worker.used_memory_bytes), gib(worker.memory_bytes))
+}
+
 fn state(worker: &Worker) -> String {
     worker.state().as_str_name().trim_start_matches("WORKER_STATE_").to_ascii_lowercase()
 }
@@ -140,6 +152,10 @@ fn worker_json(worker: &Worker) -> Value {
         "name": worker.name,
         "state": state(worker),
         "slots": worker.slots,
+        "used_slots": worker.used_slots,
+        "memory_bytes": (worker.memory_bytes > 0).then_some(worker.memory_bytes),
+        "used_memory_bytes": worker.used_memory_bytes,
+        "labels": worker.labels,
         "running": worker.running,
         "heartbeat_time": worker.heartbeat_time.as_ref().map(ToString::to_string),
         "version": worker.version,

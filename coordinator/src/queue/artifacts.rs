@@ -45,36 +45,32 @@ pub(crate) async fn in_making(
     Ok(rows.into_iter().collect())
 }
 
-/// Says that blobs are stored. The rows stay locked until the transaction ends, so that none is dropped meanwhile:
-/// whoever then looks into the store sees what will be there after the commit.
-pub(crate) async fn record_blobs(transaction: &mut PgConnection, project_id: &str, made: &[Made]) -> Result<(), Error> {
+/// Says that blobs of projects are stored. The rows stay locked until the transaction ends, so that none is dropped
+/// meanwhile: whoever then looks into the store sees what will be there after the commit.
+pub(crate) async fn record_blobs(transaction: &mut PgConnection, made: &[(&str, &Made)]) -> Result<(), Error> {
     // In one order everywhere: two transactions that store the same blobs wait for each other instead of deadlocking.
-    let blobs: BTreeMap<&str, i64> =
-        made.iter().map(|artifact| (artifact.digest.as_str(), artifact.size_bytes)).collect();
-    let (digests, sizes): (Vec<&str>, Vec<i64>) = blobs.into_iter().unzip();
-    sqlx::query(include_str!("record_blobs.sql"))
-        .bind(project_id)
-        .bind(digests)
-        .bind(sizes)
-        .execute(transaction)
-        .await?;
+    let blobs: BTreeMap<(&str, &str), i64> =
+        made.iter().map(|(project_id, made)| ((*project_id, made.digest.as_str()), made.size_bytes)).collect();
+    let (named, sizes): (Vec<(&str, &str)>, Vec<i64>) = blobs.into_iter().unzip();
+    let (projects, digests): (Vec<&str>, Vec<&str>) = named.into_iter().unzip();
+    sqlx::query(include_str!("record_blobs.sql")).bind(projects).bind(digests).bind(sizes).execute(transaction).await?;
     Ok(())
 }
 
-/// Says that a task made these artifacts. An artifact that was there already stays as it is: same key, same audio.
-pub(crate) async fn record(
-    transaction: &mut PgConnection,
-    project_id: &str,
-    task_id: Uuid,
-    made: &[Made],
-) -> Result<(), Error> {
+/// Says which tasks made artifacts, each named with its project. An artifact that was there already stays as it is: same
+/// key, same audio.
+pub(crate) async fn record(transaction: &mut PgConnection, made: &[(&str, Uuid, &Made)]) -> Result<(), Error> {
+    // Two tasks of one batch may have made the same.
+    let rows: BTreeMap<(&str, &str), (Uuid, &Made)> =
+        made.iter().map(|(project_id, task_id, made)| ((*project_id, made.key.as_str()), (*task_id, *made))).collect();
+    let made = || rows.values().map(|(_, made)| *made);
     sqlx::query(include_str!("record_artifacts.sql"))
-        .bind(project_id)
-        .bind(task_id)
-        .bind(made.iter().map(|artifact| artifact.key.as_str()).collect::<Vec<_>>())
-        .bind(made.iter().map(|artifact| artifact.digest.as_str()).collect::<Vec<_>>())
-        .bind(made.iter().map(|artifact| artifact.size_bytes).collect::<Vec<_>>())
-        .bind(made.iter().map(|artifact| artifact.report_json.as_str()).collect::<Vec<_>>())
+        .bind(rows.keys().map(|(project_id, _)| *project_id).collect::<Vec<_>>())
+        .bind(rows.values().map(|(task_id, _)| *task_id).collect::<Vec<_>>())
+        .bind(made().map(|made| made.key.as_str()).collect::<Vec<_>>())
+        .bind(made().map(|made| made.digest.as_str()).collect::<Vec<_>>())
+        .bind(made().map(|made| made.size_bytes).collect::<Vec<_>>())
+        .bind(made().map(|made| made.report_json.as_str()).collect::<Vec<_>>())
         .execute(transaction)
         .await?;
     Ok(())

@@ -1,18 +1,21 @@
--- What the Lease call $2 of worker $1 was given, as far as it still runs.
+-- What the Lease calls ($1 the workers, $2 the calls) were given, as far as it still runs. Documents are read apart, once
+-- each.
 select
+    attempt.worker_id, attempt.lease_request_id,
     task.project_id, task.task_id, task.attempt, task.job_id, task.spec, task.display_name,
-    session.document, job.deliver_to, job.replace,
+    job.session_digest, job.deliver_to, job.replace, lease.slots, lease.memory_bytes,
     coalesce(input.keys, '{}') as input_keys,
     coalesce(input.digests, '{}') as input_digests
-from attempt
+from unnest($1::uuid[], $2::uuid[]) as asked (worker_id, request_id)
+join attempt
+    on attempt.worker_id = asked.worker_id and attempt.lease_request_id = asked.request_id and attempt.end_time is null
 join task using (project_id, task_id, attempt)
+join lease using (project_id, task_id, attempt)
 join job on job.project_id = task.project_id and job.job_id = task.job_id
-join session on session.project_id = job.project_id and session.session_digest = job.session_digest
 left join lateral (
     select array_agg(artifact_key order by artifact_key) as keys, array_agg(digest order by artifact_key) as digests
     from task_input
     join artifact using (project_id, artifact_key)
     where task_input.project_id = task.project_id and task_input.task_id = task.task_id
 ) as input on true
-where attempt.worker_id = $1 and attempt.lease_request_id = $2 and attempt.end_time is null
 order by task.task_id

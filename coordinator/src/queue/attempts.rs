@@ -27,12 +27,28 @@ pub(crate) async fn find_running(
     task_id: Uuid,
     attempt: i32,
 ) -> Result<Option<Running>, Error> {
-    Ok(sqlx::query_as(include_str!("find_running_attempt.sql"))
-        .bind(worker_id)
-        .bind(task_id)
-        .bind(attempt)
-        .fetch_optional(transaction)
-        .await?)
+    let found = find_all_running(transaction, &[(worker_id, task_id, attempt)]).await?;
+    Ok(found.into_iter().next().map(|(_, running)| running))
+}
+
+/// Finds those attempts (worker, task, number) that still hold their tasks, each with its place among those asked for.
+pub(crate) async fn find_all_running(
+    transaction: &mut PgConnection,
+    attempts: &[(Uuid, Uuid, i32)],
+) -> Result<Vec<(usize, Running)>, Error> {
+    #[derive(sqlx::FromRow)]
+    struct Found {
+        place: i64,
+        #[sqlx(flatten)]
+        running: Running,
+    }
+    let found: Vec<Found> = sqlx::query_as(include_str!("find_running_attempts.sql"))
+        .bind(attempts.iter().map(|(worker_id, _, _)| *worker_id).collect::<Vec<_>>())
+        .bind(attempts.iter().map(|(_, task_id, _)| *task_id).collect::<Vec<_>>())
+        .bind(attempts.iter().map(|(_, _, attempt)| *attempt).collect::<Vec<_>>())
+        .fetch_all(transaction)
+        .await?;
+    Ok(found.into_iter().map(|row| (usize::try_from(row.place).unwrap_or(usize::MAX), row.running)).collect())
 }
 
 /// Gives a task back unused: nothing counts as a failure.

@@ -7,6 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::rows::{Owner, Rows};
+use super::submit::Requirements;
 use super::{Error, artifacts, ending, events, lock};
 use crate::planning::Planner;
 use crate::state::{Failure, FailureKind};
@@ -28,6 +29,7 @@ pub struct Forgotten {
 struct Stranded {
     job_id: Uuid,
     priority: i16,
+    requirements: sqlx::types::Json<Requirements>,
     document: String,
     master_keys: Vec<String>,
 }
@@ -151,7 +153,13 @@ async fn replan_job(
     let Some(mut replanned) = artifacts_of(&present) else { return Ok(false) };
     // What is stored is linked to the job already, as cached or made.
     replanned.plan.cached.retain(|(key, _)| !stored.contains(&key.to_string()));
-    let owner = Owner { project_id, job_id: job.job_id, priority: job.priority, artifacts: &replanned.artifacts };
+    let owner = Owner {
+        project_id,
+        job_id: job.job_id,
+        priority: job.priority,
+        artifacts: &replanned.artifacts,
+        requirements: &job.requirements.0,
+    };
     let rows = Rows::of(&owner, &replanned.plan, &stored, &in_making);
     rows.insert(transaction, &owner).await?;
     rows.link(transaction, &owner).await?;

@@ -5,16 +5,27 @@ use uuid::Uuid;
 
 use super::{Error, events};
 use crate::state::{Failure, JobState};
+use crate::wakeup;
 
-/// Ends those of these jobs whose every task succeeded and whose every deliverable lies under its name.
+/// Ends those of these jobs of a project whose every task succeeded and whose every deliverable lies under its name.
 pub(crate) async fn finish_jobs(transaction: &mut PgConnection, project_id: &str, jobs: &[Uuid]) -> Result<(), Error> {
-    let finished: Vec<Uuid> = sqlx::query_scalar(include_str!("finish_jobs.sql"))
-        .bind(project_id)
-        .bind(jobs)
-        .fetch_all(&mut *transaction)
-        .await?;
-    let told: Vec<_> = finished.into_iter().map(|job| (job, "every master is delivered".to_owned())).collect();
-    events::record_jobs(transaction, project_id, &told).await
+    let jobs: Vec<_> = jobs.iter().map(|job_id| (project_id.to_owned(), *job_id)).collect();
+    finish_jobs_everywhere(transaction, &jobs).await
+}
+
+/// As [`finish_jobs`], each job named with its project.
+pub(crate) async fn finish_jobs_everywhere(
+    transaction: &mut PgConnection,
+    jobs: &[(String, Uuid)],
+) -> Result<(), Error> {
+    let (projects, ids): (Vec<&str>, Vec<Uuid>) =
+        jobs.iter().map(|(project_id, id)| (project_id.as_str(), *id)).unzip();
+    let finished: Vec<(String, Uuid)> =
+        sqlx::query_as(include_str!("finish_jobs.sql")).bind(projects).bind(ids).fetch_all(&mut *transaction).await?;
+    for (project_id, job_id) in finished {
+        events::record_jobs(transaction, &project_id, &[(job_id, "every master is delivered".to_owned())]).await?;
+    }
+    Ok(())
 }
 
 /// The active jobs that wait for a task.
@@ -23,9 +34,19 @@ pub(crate) async fn jobs_waiting_for(
     project_id: &str,
     task_id: Uuid,
 ) -> Result<Vec<Uuid>, Error> {
-    Ok(sqlx::query_scalar(include_str!("jobs_waiting_for_task.sql"))
-        .bind(project_id)
-        .bind(task_id)
+    let jobs = jobs_waiting_for_any(transaction, &[project_id], &[task_id]).await?;
+    Ok(jobs.into_iter().map(|(_, job_id)| job_id).collect())
+}
+
+/// The active jobs that wait for any of these tasks, each named with its project.
+pub(crate) async fn jobs_waiting_for_any(
+    transaction: &mut PgConnection,
+    projects: &[&str],
+    tasks: &[Uuid],
+) -> Result<Vec<(String, Uuid)>, Error> {
+    Ok(sqlx::query_as(include_str!("jobs_waiting_for_tasks.sql"))
+        .bind(projects)
+        .bind(tasks)
         .fetch_all(transaction)
         .await?)
 }
@@ -45,6 +66,7 @@ pub(crate) async fn stop_jobs(
         .await?;
     let told: Vec<_> = cancelled.into_iter().map(|(task, name)| (task, format!("{name} is cancelled"))).collect();
     events::record_tasks(transaction, project_id, &told).await?;
+    wakeup::notify_stop(transaction).await?;
     let state = if failure.is_some() { JobState::Failed } else { JobState::Cancelled };
     sqlx::query(include_str!("stop_jobs.sql"))
         .bind(project_id)

@@ -7,38 +7,56 @@ use super::Error;
 use crate::state::{JobState, TaskState};
 use crate::wakeup;
 
-/// Records what has just happened to tasks, for every active job that waits for them, and wakes their watchers.
-/// Call it before a job's state changes: a job's last event is its end.
+/// Records what has just happened to tasks of a project; see [`record_everywhere`].
 pub(crate) async fn record_tasks(
     transaction: &mut PgConnection,
     project_id: &str,
     happened: &[(Uuid, String)],
 ) -> Result<(), Error> {
-    record(transaction, include_str!("record_task_events.sql"), project_id, happened).await
+    record(transaction, include_str!("record_task_events.sql"), &within(project_id, happened)).await
 }
 
-/// Records something that concerns jobs as a whole, and wakes their watchers.
+/// Records what has just happened to tasks, each named with its project, for every active job that waits for them, and
+/// wakes their watchers. Call it before a job's state changes: a job's last event is its end.
+pub(crate) async fn record_everywhere(
+    transaction: &mut PgConnection,
+    happened: &[(String, Uuid, String)],
+) -> Result<(), Error> {
+    let happened: Vec<Happened<'_>> =
+        happened.iter().map(|(project_id, id, message)| (project_id.as_str(), *id, message.as_str())).collect();
+    record(transaction, include_str!("record_task_events.sql"), &happened).await
+}
+
+/// Records something that concerns jobs of a project as a whole, and wakes their watchers.
 pub(crate) async fn record_jobs(
     transaction: &mut PgConnection,
     project_id: &str,
     happened: &[(Uuid, String)],
 ) -> Result<(), Error> {
-    record(transaction, include_str!("record_job_events.sql"), project_id, happened).await
+    record(transaction, include_str!("record_job_events.sql"), &within(project_id, happened)).await
+}
+
+/// Project, task or job, what to tell.
+type Happened<'a> = (&'a str, Uuid, &'a str);
+
+fn within<'a>(project_id: &'a str, happened: &'a [(Uuid, String)]) -> Vec<Happened<'a>> {
+    happened.iter().map(|(id, message)| (project_id, *id, message.as_str())).collect()
 }
 
 /// Runs a statement that records what happened, each to the task or job of its id, and gives the jobs to wake.
 async fn record(
     transaction: &mut PgConnection,
     statement: &'static str,
-    project_id: &str,
-    happened: &[(Uuid, String)],
+    happened: &[Happened<'_>],
 ) -> Result<(), Error> {
     if happened.is_empty() {
         return Ok(());
     }
-    let (ids, messages): (Vec<Uuid>, Vec<&str>) = happened.iter().map(|(id, message)| (*id, message.as_str())).unzip();
+    let projects: Vec<&str> = happened.iter().map(|(project_id, _, _)| *project_id).collect();
+    let ids: Vec<Uuid> = happened.iter().map(|(_, id, _)| *id).collect();
+    let messages: Vec<&str> = happened.iter().map(|(_, _, message)| *message).collect();
     let jobs: Vec<Uuid> =
-        sqlx::query_scalar(statement).bind(project_id).bind(ids).bind(messages).fetch_all(&mut *transaction).await?;
+        sqlx::query_scalar(statement).bind(projects).bind(ids).bind(messages).fetch_all(&mut *transaction).await?;
     wakeup::notify_jobs(transaction, &jobs).await
 }
 

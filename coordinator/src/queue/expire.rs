@@ -1,4 +1,4 @@
-//! Takes away leases that ran out, and lets long-waiting tasks advance.
+//! Takes away leases that ran out, and what the queue leaves behind it.
 
 use sqlx::PgPool;
 
@@ -27,14 +27,15 @@ pub async fn expire(pool: &PgPool) -> Result<usize, Error> {
     Ok(expired.len())
 }
 
-/// Moves tasks that have waited long to the front of their project, so that none waits for ever behind more urgent
-/// ones; gives how many.
+/// Clears away what the queue leaves behind it: fronts at which nothing has been ready for long, and counts that others
+/// have followed.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn advance_old_tasks(pool: &PgPool) -> Result<u64, Error> {
+pub async fn tidy(pool: &PgPool) -> Result<(), Error> {
     let mut transaction = begin(pool).await?;
-    let advanced = sqlx::query(include_str!("advance_old_tasks.sql")).execute(&mut *transaction).await?;
+    sqlx::query(include_str!("tidy_fronts.sql")).execute(&mut *transaction).await?;
+    sqlx::query(include_str!("tidy_usage.sql")).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(advanced.rows_affected())
+    Ok(())
 }

@@ -1,12 +1,13 @@
--- Ends those of the jobs $2 of project $1 that have everything, and gives them.
+-- Ends those of the jobs ($1, $2) that have everything, and gives them.
 update job
 set state = 'succeeded', end_time = now()
-where project_id = $1 and job_id = any ($2) and state = 'active'
+from unnest($1::text[], $2::uuid[]) as perhaps (project_id, job_id)
+where job.project_id = perhaps.project_id and job.job_id = perhaps.job_id and job.state = 'active'
     and not exists (
         select from job_task
         join task using (project_id, task_id)
-        where job_task.project_id = $1 and job_task.job_id = job.job_id and task.state <> 'succeeded')
+        where job_task.project_id = job.project_id and job_task.job_id = job.job_id and task.state <> 'succeeded')
     and not exists (
         select from deliverable
-        where deliverable.project_id = $1 and deliverable.job_id = job.job_id and not delivered)
-returning job_id
+        where deliverable.project_id = job.project_id and deliverable.job_id = job.job_id and not delivered)
+returning job.project_id, job.job_id

@@ -1,15 +1,14 @@
--- Records an event ($3, one per job) that concerns jobs ($2) of a project ($1) as a whole. Gives the jobs
--- concerned.
+-- Records an event ($3, one per job) that concerns jobs ($1, $2) as a whole. Gives the jobs concerned.
 with told as (
-    select * from unnest($2::uuid[], $3::text[]) as told (job_id, message)
+    select * from unnest($1::text[], $2::uuid[], $3::text[]) as told (project_id, job_id, message)
 ),
 numbered as (
     update job
     set last_sequence = last_sequence + 1
     from told
-    where job.project_id = $1 and job.job_id = told.job_id
-    returning job.job_id, job.last_sequence, job.state, told.message
+    where job.project_id = told.project_id and job.job_id = told.job_id
+    returning job.project_id, job.job_id, job.last_sequence, job.state, told.message
 )
 insert into event (project_id, job_id, sequence, job_state, progress, message)
-select $1, job_id, last_sequence, state, job_progress($1, job_id), message from numbered
+select project_id, job_id, last_sequence, state, job_progress(project_id, job_id), message from numbered
 returning job_id

@@ -18,8 +18,8 @@ put_back as (
     update task
     set
         state = next_state.state,
-        ready_time = case when next_state.state = 'ready' then now() end,
-        not_before = now(),
+        ready_time = case when next_state.state = 'ready' then farm_now() end,
+        not_before = farm_now(),
         failures = 0, storage_failures = 0, losses = 0, memory_raises = 0,
         failure_kind = null, failure_message = null, end_time = null
     from next_state

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Error;
+use super::submit::Requirements;
 use crate::state::TaskState;
 
 /// A task row to come.
@@ -29,6 +30,8 @@ pub(crate) struct Owner<'a> {
     pub priority: i16,
     /// Every artifact that the session can need, with the kind of task that makes it.
     pub artifacts: &'a BTreeMap<Key, TaskKind>,
+    /// What each task asks of a worker.
+    pub requirements: &'a Requirements,
 }
 
 /// What a plan is in rows.
@@ -84,7 +87,7 @@ impl Rows {
                 spec: Some(serde_json::to_string(&task.spec).expect("because a spec is lists of numbers")),
                 state: if after.is_empty() { TaskState::Ready } else { TaskState::Blocked },
                 cost: i64::try_from(task.cost).unwrap_or(i64::MAX),
-                memory_bytes: i64::try_from(task.memory_bytes).unwrap_or(i64::MAX),
+                memory_bytes: i64::try_from(task.memory_bytes).unwrap_or(i64::MAX).max(owner.requirements.memory_bytes),
                 revisions: serde_json::json!(task.revisions),
             });
             rows.dependencies.extend(after.into_iter().map(|on| (*task_id, on)));
@@ -110,6 +113,18 @@ impl Rows {
     /// Adds the tasks with what they read and make and wait for.
     pub async fn insert(&self, transaction: &mut PgConnection, owner: &Owner<'_>) -> Result<(), Error> {
         let tasks = &self.tasks;
+        let Requirements { slots, whole_worker, labels, limits, .. } = owner.requirements;
+        let to_do = || tasks.iter().filter(|task| task.spec.is_some());
+        sqlx::query(include_str!("insert_demands.sql"))
+            .bind(owner.project_id)
+            .bind(slots)
+            .bind(whole_worker)
+            .bind(labels)
+            .bind(limits)
+            .bind(to_do().map(|task| task.memory_bytes).collect::<Vec<_>>())
+            .bind(to_do().map(|task| task.revisions.clone()).collect::<Vec<_>>())
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query(include_str!("insert_tasks.sql"))
             .bind(owner.project_id)
             .bind(owner.job_id)
@@ -122,6 +137,10 @@ impl Rows {
             .bind(tasks.iter().map(|task| task.cost).collect::<Vec<_>>())
             .bind(tasks.iter().map(|task| task.memory_bytes).collect::<Vec<_>>())
             .bind(tasks.iter().map(|task| task.revisions.clone()).collect::<Vec<_>>())
+            .bind(slots)
+            .bind(whole_worker)
+            .bind(labels)
+            .bind(limits)
             .execute(&mut *transaction)
             .await?;
         for (statement, pairs) in [

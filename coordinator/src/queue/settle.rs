@@ -1,6 +1,9 @@
 //! Ends attempts, as their workers say.
 
-use sqlx::PgPool;
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::artifacts::{self, Made};
@@ -9,6 +12,9 @@ use super::{Error, ending, events, lock};
 use crate::blobs::Store;
 use crate::state::{Failure, FailureKind};
 use crate::wakeup;
+
+/// Successes whose blobs are looked for in the store at once.
+const LOOKS_AT_ONCE: usize = 64;
 
 /// The end of an attempt.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,76 +64,69 @@ pub enum Settled {
     LeaseLost,
 }
 
-/// Ends an attempt. A success that names artifacts which are not in the store, or leaves out one that the task is to
-/// make, ends it as a failure.
+/// Ends an attempt; see [`settle_all`].
 ///
 /// # Errors
 /// When the database or the store fails.
 pub async fn settle(pool: &PgPool, store: &Store, settlement: &Settlement) -> Result<Settled, SettleError> {
-    let mut transaction = pool.begin().await.map_err(Error::from)?;
-    let project_id = match find(&mut transaction, settlement).await? {
-        Found::Open { project_id } => project_id,
-        Found::Ended(settled) => return Ok(settled),
-    };
-    // The store is asked before the queue is locked, but after the blobs' rows are.
-    let mut missing = None;
-    if let Outcome::Success(success) = &settlement.outcome {
-        artifacts::record_blobs(&mut transaction, &project_id, &success.artifacts).await?;
-        missing = store.first_missing(&project_id, success.artifacts.iter().map(|made| made.digest.as_str())).await?;
-    }
-    lock(&mut transaction).await?;
-    let Some(running) =
-        attempts::find_running(&mut transaction, settlement.worker_id, settlement.task_id, settlement.attempt).await?
-    else {
-        return Ok(too_late(&mut transaction, settlement).await?);
-    };
-    match &settlement.outcome {
-        Outcome::Failure(failure) => {
-            attempts::fail(&mut transaction, &running, failure, Some(settlement.request_id)).await?;
-        }
-        Outcome::Success(success) => match fault(&mut transaction, &running, success, missing).await? {
-            None => succeed(&mut transaction, &running, success, settlement.request_id).await?,
-            Some(failure) => {
-                // The blobs that were recorded above are not there: take the rows back.
-                transaction.rollback().await.map_err(Error::from)?;
-                return refuse(pool, settlement, &failure).await.map_err(SettleError::from);
+    let settled = settle_all(pool, store, &[settlement]).await?;
+    Ok(settled.into_iter().next().unwrap_or(Settled::LeaseLost))
+}
+
+/// Ends attempts: those that succeeded together, in one transaction. A success that names artifacts which are not in the
+/// store, or leaves out one that the task is to make, ends as a failure. Gives what came of each, in order.
+///
+/// # Errors
+/// When the database or the store fails: then some may have been settled; repeating the call settles the rest.
+pub async fn settle_all(
+    pool: &PgPool,
+    store: &Store,
+    settlements: &[&Settlement],
+) -> Result<Vec<Settled>, SettleError> {
+    let mut settled = vec![Settled::LeaseLost; settlements.len()];
+    let mut successes: Vec<Told<'_>> = Vec::new();
+    let mut repeated = Vec::new();
+    for (place, project_id, settled_by, ended) in find_attempts(pool, settlements).await? {
+        let settlement = settlements[place];
+        match &settlement.outcome {
+            _ if ended && settled_by == Some(settlement.request_id) => settled[place] = Settled::Accepted,
+            _ if ended => {}
+            Outcome::Failure(failure) => match refuse(pool, settlement, failure).await? {
+                Settled::Accepted => settled[place] = Settled::Accepted,
+                Settled::LeaseLost => repeated.push(place),
+            },
+            Outcome::Success(_) if successes.iter().any(|told| told.settlement.task_id == settlement.task_id) => {
+                repeated.push(place);
             }
-        },
+            Outcome::Success(success) => successes.push(Told { place, project_id, settlement, success }),
+        }
     }
-    transaction.commit().await.map_err(Error::from)?;
-    Ok(Settled::Accepted)
-}
-
-/// What is known of the attempt that a settlement names.
-enum Found {
-    /// It has not ended.
-    Open { project_id: String },
-    /// It has ended, or was never given to this worker; this is the answer.
-    Ended(Settled),
-}
-
-async fn find(transaction: &mut sqlx::PgConnection, settlement: &Settlement) -> Result<Found, Error> {
-    let known: Option<(String, Option<Uuid>, bool)> = sqlx::query_as(include_str!("find_attempt.sql"))
-        .bind(settlement.worker_id)
-        .bind(settlement.task_id)
-        .bind(settlement.attempt)
-        .fetch_optional(transaction)
-        .await?;
-    Ok(match known {
-        None => Found::Ended(Settled::LeaseLost),
-        Some((project_id, _, false)) => Found::Open { project_id },
-        Some((_, settled_by, true)) if settled_by == Some(settlement.request_id) => Found::Ended(Settled::Accepted),
-        Some((_, _, true)) => Found::Ended(Settled::LeaseLost),
-    })
-}
-
-/// The answer when the attempt holds its task no more, under the queue's lock: another copy of this very call may have
-/// ended it while this one waited for the lock.
-async fn too_late(transaction: &mut sqlx::PgConnection, settlement: &Settlement) -> Result<Settled, Error> {
-    Ok(match find(transaction, settlement).await? {
-        Found::Ended(settled) => settled,
-        Found::Open { .. } => Settled::LeaseLost,
-    })
+    // Once for all, and again without those that turn out to be no successes.
+    while !successes.is_empty() {
+        let faulty = match succeed_together(pool, store, &successes).await? {
+            Together::Done(places) => {
+                let lost = successes.iter().map(|told| told.place).filter(|place| !places.contains(place));
+                repeated.extend(lost);
+                places.into_iter().for_each(|place| settled[place] = Settled::Accepted);
+                break;
+            }
+            Together::Faulty(faulty) => faulty,
+        };
+        for (place, failure) in &faulty {
+            settled[*place] = refuse(pool, settlements[*place], failure).await?;
+        }
+        successes.retain(|told| !faulty.iter().any(|(place, _)| *place == told.place));
+    }
+    if !repeated.is_empty() {
+        // Another copy of the same call may have ended the attempt meanwhile, in this batch or another.
+        let again: Vec<&Settlement> = repeated.iter().map(|place| settlements[*place]).collect();
+        for (index, _, settled_by, _) in find_attempts(pool, &again).await? {
+            if settled_by == Some(again[index].request_id) {
+                settled[repeated[index]] = Settled::Accepted;
+            }
+        }
+    }
+    Ok(settled)
 }
 
 /// Why a settlement could not be made; it may be repeated.
@@ -141,77 +140,171 @@ pub enum SettleError {
     Store(#[from] crate::blobs::Error),
 }
 
-/// What is wrong with a success, if anything.
-async fn fault(
-    transaction: &mut sqlx::PgConnection,
-    running: &Running,
-    success: &Success,
-    missing: Option<String>,
-) -> Result<Option<Failure>, Error> {
-    if let Some(digest) = missing {
-        let message = format!("the worker settled with blob {digest}, which is not in the store");
-        return Ok(Some(Failure { kind: FailureKind::Storage, message }));
+impl From<sqlx::Error> for SettleError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Queue(error.into())
     }
-    let to_make: Vec<String> = sqlx::query_scalar(include_str!("task_outputs.sql"))
-        .bind(&running.project_id)
-        .bind(running.task_id)
-        .fetch_all(transaction)
+}
+
+/// A success, as it was told.
+struct Told<'a> {
+    /// Among all settlements.
+    place: usize,
+    project_id: String,
+    settlement: &'a Settlement,
+    success: &'a Success,
+}
+
+/// Successes to be settled together.
+enum Together {
+    /// These count, by place; the others lost their leases.
+    Done(Vec<usize>),
+    /// These, by place, are failures; nothing was changed.
+    Faulty(Vec<(usize, Failure)>),
+}
+
+/// The attempts that their workers ever had: place, project, the call that settled it, whether it has ended.
+async fn find_attempts(
+    pool: &PgPool,
+    settlements: &[&Settlement],
+) -> Result<Vec<(usize, String, Option<Uuid>, bool)>, Error> {
+    let rows: Vec<(i64, String, Option<Uuid>, bool)> = sqlx::query_as(include_str!("find_attempts.sql"))
+        .bind(settlements.iter().map(|settlement| settlement.worker_id).collect::<Vec<_>>())
+        .bind(settlements.iter().map(|settlement| settlement.task_id).collect::<Vec<_>>())
+        .bind(settlements.iter().map(|settlement| settlement.attempt).collect::<Vec<_>>())
+        .fetch_all(pool)
         .await?;
-    let left_out = to_make.into_iter().find(|key| !success.artifacts.iter().any(|made| made.key == *key));
-    Ok(left_out.map(|key| Failure {
-        kind: FailureKind::Internal,
-        message: format!("the worker settled without artifact {key}"),
+    let place = |place: i64| usize::try_from(place).unwrap_or(usize::MAX);
+    Ok(rows.into_iter().map(|(at, project_id, by, ended)| (place(at), project_id, by, ended)).collect())
+}
+
+async fn succeed_together(pool: &PgPool, store: &Store, successes: &[Told<'_>]) -> Result<Together, SettleError> {
+    let mut transaction = pool.begin().await?;
+    // The store is asked before the queue is locked, but after the blobs' rows are.
+    let made = successes.iter().flat_map(|told| told.success.artifacts.iter().map(|made| (&*told.project_id, made)));
+    let made: Vec<_> = made.collect();
+    artifacts::record_blobs(&mut transaction, &made).await?;
+    let mut faulty = missing_blobs(store, successes).await?;
+    if !faulty.is_empty() {
+        // The blobs that were recorded above are not there: the rows are taken back.
+        return Ok(Together::Faulty(faulty));
+    }
+    lock(&mut transaction).await?;
+    let attempts: Vec<_> = successes
+        .iter()
+        .map(|Told { settlement, .. }| (settlement.worker_id, settlement.task_id, settlement.attempt))
+        .collect();
+    let running: Vec<(&Told<'_>, Running)> = attempts::find_all_running(&mut transaction, &attempts)
+        .await?
+        .into_iter()
+        .map(|(index, running)| (&successes[index], running))
+        .collect();
+    faulty.extend(left_out(&mut transaction, &running).await?);
+    if !faulty.is_empty() {
+        return Ok(Together::Faulty(faulty));
+    }
+    if !running.is_empty() {
+        succeed(&mut transaction, &running).await?;
+        transaction.commit().await?;
+    }
+    Ok(Together::Done(running.iter().map(|(told, _)| told.place).collect()))
+}
+
+/// Successes of which a blob is not in the store.
+async fn missing_blobs(store: &Store, successes: &[Told<'_>]) -> Result<Vec<(usize, Failure)>, SettleError> {
+    let looks: Vec<_> = successes.iter().map(|told| missing_blob(store, told)).collect();
+    let found: Vec<Option<_>> = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn missing_blob(store: &Store, told: &Told<'_>) -> Result<Option<(usize, Failure)>, SettleError> {
+    let digests: Vec<&str> = told.success.artifacts.iter().map(|made| made.digest.as_str()).collect();
+    let missing = store.first_missing(&told.project_id, digests.into_iter()).await?;
+    Ok(missing.map(|digest| {
+        let message = format!("the worker settled with blob {digest}, which is not in the store");
+        (told.place, Failure { kind: FailureKind::Storage, message })
     }))
 }
 
+/// Successes without an artifact that their task is to make.
+async fn left_out(
+    transaction: &mut PgConnection,
+    running: &[(&Told<'_>, Running)],
+) -> Result<Vec<(usize, Failure)>, Error> {
+    let to_make: Vec<(Uuid, String)> = sqlx::query_as(include_str!("task_outputs.sql"))
+        .bind(running.iter().map(|(_, running)| running.project_id.as_str()).collect::<Vec<_>>())
+        .bind(running.iter().map(|(_, running)| running.task_id).collect::<Vec<_>>())
+        .fetch_all(transaction)
+        .await?;
+    let mut keys: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
+    for (task_id, key) in to_make {
+        keys.entry(task_id).or_default().push(key);
+    }
+    let fault = |(told, running): &(&Told<'_>, Running)| {
+        let made: BTreeSet<&str> = told.success.artifacts.iter().map(|made| made.key.as_str()).collect();
+        let key = keys.remove(&running.task_id)?.into_iter().find(|key| !made.contains(key.as_str()))?;
+        let message = format!("the worker settled without artifact {key}");
+        Some((told.place, Failure { kind: FailureKind::Internal, message }))
+    };
+    Ok(running.iter().filter_map(fault).collect())
+}
+
+/// Ends one attempt as a failure.
 async fn refuse(pool: &PgPool, settlement: &Settlement, failure: &Failure) -> Result<Settled, Error> {
     let mut transaction = super::begin(pool).await?;
     let running =
         attempts::find_running(&mut transaction, settlement.worker_id, settlement.task_id, settlement.attempt).await?;
-    let Some(running) = running else { return too_late(&mut transaction, settlement).await };
+    let Some(running) = running else { return Ok(Settled::LeaseLost) };
     attempts::fail(&mut transaction, &running, failure, Some(settlement.request_id)).await?;
     transaction.commit().await?;
     Ok(Settled::Accepted)
 }
 
-async fn succeed(
-    transaction: &mut sqlx::PgConnection,
-    running: &Running,
-    success: &Success,
-    request_id: Uuid,
-) -> Result<(), Error> {
-    let project_id = &running.project_id;
-    artifacts::record(transaction, project_id, running.task_id, &success.artifacts).await?;
-    attempts::end(transaction, running, "succeeded", None, Some(request_id)).await?;
-    sqlx::query(include_str!("succeed_task.sql"))
-        .bind(project_id)
-        .bind(running.task_id)
-        .bind(running.attempt)
-        .bind(success.cpu_seconds)
-        .bind(success.fetched_bytes)
-        .bind(success.stored_bytes)
-        .bind(success.realtime_factor)
+async fn succeed(transaction: &mut PgConnection, running: &[(&Told<'_>, Running)]) -> Result<(), Error> {
+    let made: Vec<(&Running, &Made)> = running
+        .iter()
+        .flat_map(|(told, running)| told.success.artifacts.iter().map(move |made| (running, made)))
+        .collect();
+    let projects: Vec<&str> = running.iter().map(|(_, running)| running.project_id.as_str()).collect();
+    let tasks: Vec<Uuid> = running.iter().map(|(_, running)| running.task_id).collect();
+    let successes: Vec<&Success> = running.iter().map(|(told, _)| told.success).collect();
+    let by_task: Vec<_> = made.iter().map(|(running, made)| (&*running.project_id, running.task_id, *made)).collect();
+    artifacts::record(transaction, &by_task).await?;
+    sqlx::query(include_str!("succeed_tasks.sql"))
+        .bind(&projects)
+        .bind(&tasks)
+        .bind(running.iter().map(|(_, running)| running.attempt).collect::<Vec<_>>())
+        .bind(running.iter().map(|(told, _)| told.settlement.request_id).collect::<Vec<_>>())
+        .bind(successes.iter().map(|success| success.cpu_seconds).collect::<Vec<_>>())
+        .bind(successes.iter().map(|success| success.fetched_bytes).collect::<Vec<_>>())
+        .bind(successes.iter().map(|success| success.stored_bytes).collect::<Vec<_>>())
+        .bind(successes.iter().map(|success| success.realtime_factor).collect::<Vec<_>>())
         .execute(&mut *transaction)
         .await?;
-    let keys: Vec<&str> = success.artifacts.iter().map(|made| made.key.as_str()).collect();
     // The worker has put the masters of the job that planned the task under their names; other jobs' are copied.
-    sqlx::query(include_str!("mark_delivered.sql"))
-        .bind(project_id)
-        .bind(running.job_id)
-        .bind(keys)
-        .execute(&mut *transaction)
-        .await?;
-    let unblocked: Vec<(Uuid, String)> = sqlx::query_as(include_str!("unblock_dependents.sql"))
-        .bind(project_id)
-        .bind(running.task_id)
+    let masters: Vec<_> = made.iter().filter(|(_, made)| !made.report_json.is_empty()).collect();
+    if !masters.is_empty() {
+        sqlx::query(include_str!("mark_delivered.sql"))
+            .bind(masters.iter().map(|(running, _)| running.project_id.as_str()).collect::<Vec<_>>())
+            .bind(masters.iter().map(|(running, _)| running.job_id).collect::<Vec<_>>())
+            .bind(masters.iter().map(|(_, made)| made.key.as_str()).collect::<Vec<_>>())
+            .execute(&mut *transaction)
+            .await?;
+    }
+    let unblocked: Vec<(String, Uuid, String)> = sqlx::query_as(include_str!("unblock_dependents.sql"))
+        .bind(&projects)
+        .bind(&tasks)
         .fetch_all(&mut *transaction)
         .await?;
-    let mut told = vec![(running.task_id, format!("{} is done", running.display_name))];
-    told.extend(unblocked.iter().map(|(task, name)| (*task, format!("{name} is ready"))));
-    events::record_tasks(transaction, project_id, &told).await?;
-    if !unblocked.is_empty() {
+    let done =
+        |running: &Running| (running.project_id.clone(), running.task_id, format!("{} is done", running.display_name));
+    let mut told: Vec<_> = running.iter().map(|(_, running)| done(running)).collect();
+    let any_unblocked = !unblocked.is_empty();
+    told.extend(unblocked.into_iter().map(|(project, task, name)| (project, task, format!("{name} is ready"))));
+    events::record_everywhere(transaction, &told).await?;
+    if any_unblocked {
         wakeup::notify_task(transaction).await?;
     }
-    let jobs = ending::jobs_waiting_for(transaction, project_id, running.task_id).await?;
-    ending::finish_jobs(transaction, project_id, &jobs).await
+    let jobs = ending::jobs_waiting_for_any(transaction, &projects, &tasks).await?;
+    ending::finish_jobs_everywhere(transaction, &jobs).await
 }

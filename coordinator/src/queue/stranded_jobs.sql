@@ -1,7 +1,7 @@
 -- The active jobs of project $1 that waited for one of the tasks $2, or are yet to deliver one of the artifacts $3, with what
 -- planning them takes.
 select
-    job.job_id, job.priority, session.document,
+    job.job_id, job.priority, job.requirements, session.document,
     (
         select array_agg(artifact_key order by position)
         from deliverable

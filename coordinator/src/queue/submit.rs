@@ -41,6 +41,29 @@ pub struct Submission {
     pub artifacts: BTreeMap<Key, TaskKind>,
     /// Files asked for, in the session's order: name and artifact.
     pub deliverables: Vec<(String, Key)>,
+    /// What each of its tasks asks of a worker.
+    pub requirements: Requirements,
+}
+
+/// What each task of a job asks of a worker, beside memory and revisions, which follow from the session.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Requirements {
+    /// Slots that a task takes, 1 to 1024.
+    pub slots: i32,
+    /// A task takes all slots of its worker.
+    pub whole_worker: bool,
+    /// Memory that a task needs at least, should that be more than follows from the session.
+    pub memory_bytes: i64,
+    /// Labels that the worker has; sorted, each once.
+    pub labels: Vec<String>,
+    /// Named limits, of each of which a task holds one; sorted, each once.
+    pub limits: Vec<String>,
+}
+
+impl Default for Requirements {
+    fn default() -> Self {
+        Self { slots: 1, whole_worker: false, memory_bytes: 0, labels: Vec::new(), limits: Vec::new() }
+    }
 }
 
 /// A node or stage that sounds different from the last job of the same session.
@@ -68,6 +91,8 @@ pub enum Submitted {
     MissingAssets(Vec<String>),
     /// The request id was used for another call. Nothing was queued.
     RequestReused,
+    /// Limits that nobody has set, by name. Nothing was queued.
+    UnknownLimits(Vec<String>),
 }
 
 /// Queues a job. `plan` is called with a predicate for the artifacts that are stored or being made by another job of
@@ -99,6 +124,10 @@ pub async fn submit(
     if !missing.is_empty() {
         return Ok(Submitted::MissingAssets(missing));
     }
+    let unknown = unknown_limits(&mut transaction, submission).await?;
+    if !unknown.is_empty() {
+        return Ok(Submitted::UnknownLimits(unknown));
+    }
     let keys: Vec<String> = submission.artifacts.keys().map(Key::to_string).collect();
     let stored = artifacts::touch(&mut transaction, project_id, &keys).await?;
     let in_making = artifacts::in_making(&mut transaction, project_id, &keys).await?;
@@ -114,6 +143,7 @@ pub async fn submit(
         job_id: submission.job_id,
         priority: submission.priority as i16,
         artifacts: &submission.artifacts,
+        requirements: &submission.requirements,
     };
     let rows = Rows::of(&owner, &plan, &stored, &in_making);
     rows.insert(&mut transaction, &owner).await?;
@@ -155,6 +185,13 @@ async fn missing_assets(transaction: &mut PgConnection, submission: &Submission)
         .await?)
 }
 
+async fn unknown_limits(transaction: &mut PgConnection, submission: &Submission) -> Result<Vec<String>, Error> {
+    Ok(sqlx::query_scalar(include_str!("unknown_limits.sql"))
+        .bind(&submission.requirements.limits)
+        .fetch_all(transaction)
+        .await?)
+}
+
 async fn changes_since_last_job(
     transaction: &mut PgConnection,
     submission: &Submission,
@@ -187,6 +224,7 @@ async fn insert_job(transaction: &mut PgConnection, submission: &Submission) -> 
         .bind(&submission.deliver_to)
         .bind(submission.replace)
         .bind(serde_json::json!(submission.revisions))
+        .bind(sqlx::types::Json(&submission.requirements))
         .execute(&mut *transaction)
         .await?;
     let (names, keys): (Vec<&str>, Vec<String>) =

@@ -1,2 +1,4 @@
--- The artifacts that task ($1, $2) is to make.
-select artifact_key from task_output where project_id = $1 and task_id = $2 order by artifact_key
+-- The artifacts that tasks ($1, $2) are to make.
+select task_output.task_id, task_output.artifact_key
+from unnest($1::text[], $2::uuid[]) as asked (project_id, task_id)
+join task_output using (project_id, task_id)

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
-use super::Error;
-use super::waiting::{self, Supporter};
+use super::placement::{AGEING_MICROS, Demand, Offer};
+use super::waiting::{self, Obstacles, Waits};
+use super::{Error, supply};
 use crate::state::{FailureKind, JobState, TaskState};
 
 /// A job as it stands.
@@ -81,9 +83,11 @@ pub struct TaskRow {
     /// Why it waits; empty unless it does.
     #[sqlx(skip)]
     pub waiting_reason: String,
-    revisions: sqlx::types::Json<BTreeMap<String, u32>>,
+    #[sqlx(flatten)]
+    demand: DemandRow,
     obstacles: Vec<String>,
-    tasks_ahead: i64,
+    more_urgent: i64,
+    as_urgent: i64,
     seconds_to_wait: f64,
     last_failure: Option<String>,
 }
@@ -107,6 +111,23 @@ pub struct AttemptRow {
     pub failure_kind: Option<FailureKind>,
     /// The same for people.
     pub failure_message: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+struct DemandRow {
+    slots: i32,
+    whole_worker: bool,
+    memory_bytes: i64,
+    labels: Vec<String>,
+    limits: Vec<String>,
+    revisions: Json<BTreeMap<String, u32>>,
+}
+
+impl From<DemandRow> for Demand {
+    fn from(row: DemandRow) -> Self {
+        let DemandRow { slots, whole_worker, memory_bytes, labels, limits, revisions } = row;
+        Self { slots, whole_worker, memory_bytes, labels, limits, revisions: revisions.0 }
+    }
 }
 
 /// A deliverable as it stands.
@@ -163,35 +184,66 @@ pub async fn tasks(
     only: Option<&[Uuid]>,
     lost_after_seconds: f64,
 ) -> Result<Vec<TaskRow>, Error> {
-    let mut tasks: Vec<TaskRow> =
-        sqlx::query_as(include_str!("view_tasks.sql")).bind(project_id).bind(job_id).bind(only).fetch_all(pool).await?;
-    if tasks.iter().any(|task| task.state == TaskState::Ready) {
-        let supporters: Vec<Supporter> =
-            sqlx::query_as(include_str!("active_workers.sql")).bind(lost_after_seconds).fetch_all(pool).await?;
-        for task in &mut tasks {
-            task.waiting_reason = waiting::reason(task.waits(), &supporters);
-        }
+    let mut tasks: Vec<TaskRow> = sqlx::query_as(include_str!("view_tasks.sql"))
+        .bind(project_id)
+        .bind(job_id)
+        .bind(only)
+        .bind(AGEING_MICROS as f64 / 1e6)
+        .fetch_all(pool)
+        .await?;
+    let obstacles = if tasks.iter().any(|task| task.state == TaskState::Ready) {
+        obstacles(pool, project_id, lost_after_seconds).await?
     } else {
-        for task in &mut tasks {
-            task.waiting_reason = waiting::reason(task.waits(), &[]);
-        }
+        Obstacles::default()
+    };
+    for task in &mut tasks {
+        task.waiting_reason = task.waiting_reason(&obstacles);
     }
     Ok(tasks)
 }
 
+/// What ready tasks of a project may be waiting for.
+async fn obstacles(pool: &PgPool, project_id: &str, lost_after_seconds: f64) -> Result<Obstacles, Error> {
+    type Row = (String, i32, Option<i64>, Vec<String>, Json<BTreeMap<String, u32>>, Option<Uuid>);
+    let workers: Vec<Row> =
+        sqlx::query_as(include_str!("active_workers.sql")).bind(lost_after_seconds).fetch_all(pool).await?;
+    let running_limit: Option<Option<i32>> =
+        sqlx::query_scalar(include_str!("project_limit.sql")).bind(project_id).fetch_optional(pool).await?;
+    let (_, counts, limits) = supply::counts(&mut *pool.acquire().await?).await?;
+    let count = |name: &str| counts.get(name).copied().unwrap_or(0);
+    let worker = |(name, slots, memory_bytes, labels, revisions, kept_for): Row| waiting::Worker {
+        name,
+        offer: Offer { slots, memory_bytes, labels, revisions: revisions.0 },
+        kept_for,
+    };
+    Ok(Obstacles {
+        workers: workers.into_iter().map(worker).collect(),
+        limits: limits
+            .into_iter()
+            .map(|(name, limit)| (name.clone(), (count(&format!("limit/{name}")), limit)))
+            .collect(),
+        running: count(&format!("tasks/{project_id}")),
+        running_limit: running_limit.flatten().map(i64::from),
+    })
+}
+
 impl TaskRow {
-    fn waits(&self) -> waiting::Waits<'_> {
-        match self.state {
-            TaskState::Blocked => waiting::Waits::ForTasks(&self.obstacles),
-            TaskState::Ready if self.seconds_to_wait > 0.0 => waiting::Waits::ForTime {
+    fn waiting_reason(&self, obstacles: &Obstacles) -> String {
+        let demand;
+        let waits = match self.state {
+            TaskState::Blocked => Waits::ForTasks(&self.obstacles),
+            TaskState::Ready if self.seconds_to_wait > 0.0 => Waits::ForTime {
                 seconds: self.seconds_to_wait,
                 last_failure: self.last_failure.as_deref().unwrap_or_default(),
             },
             TaskState::Ready => {
-                waiting::Waits::ForWorker { revisions: &self.revisions.0, tasks_ahead: self.tasks_ahead }
+                demand = Demand::from(self.demand.clone());
+                let Self { task_id, more_urgent, as_urgent, .. } = *self;
+                Waits::ForWorker { task_id, demand: &demand, more_urgent, as_urgent }
             }
-            _ => waiting::Waits::No,
-        }
+            _ => Waits::No,
+        };
+        waiting::reason(waits, obstacles)
     }
 }
 

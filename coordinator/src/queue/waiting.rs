@@ -2,11 +2,32 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
+use super::placement::{Demand, Offer};
+
+/// Most tasks ahead that are counted.
+const MOST_COUNTED: i64 = 1000;
+
 /// A worker that takes tasks.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
-pub(crate) struct Supporter {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Worker {
     pub name: String,
-    pub revisions: sqlx::types::Json<BTreeMap<String, u32>>,
+    pub offer: Offer,
+    /// The task that it is kept free for.
+    pub kept_for: Option<Uuid>,
+}
+
+/// What tasks wait for, seen from one project.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Obstacles {
+    pub workers: Vec<Worker>,
+    /// Tasks that hold each named limit, and how many may.
+    pub limits: BTreeMap<String, (i64, i64)>,
+    /// Tasks of the project that run.
+    pub running: i64,
+    /// How many may.
+    pub running_limit: Option<i64>,
 }
 
 /// What a task waits for.
@@ -19,11 +40,17 @@ pub(crate) enum Waits<'a> {
     /// For its next attempt.
     ForTime { seconds: f64, last_failure: &'a str },
     /// For a worker.
-    ForWorker { revisions: &'a BTreeMap<String, u32>, tasks_ahead: i64 },
+    ForWorker {
+        task_id: Uuid,
+        demand: &'a Demand,
+        /// Tasks of the project that stand before it, in more urgent classes and in its own.
+        more_urgent: i64,
+        as_urgent: i64,
+    },
 }
 
 /// The reason in one line; empty when there is none.
-pub(crate) fn reason(waits: Waits<'_>, workers: &[Supporter]) -> String {
+pub(crate) fn reason(waits: Waits<'_>, obstacles: &Obstacles) -> String {
     match waits {
         Waits::No => String::new(),
         Waits::ForTasks([]) => "waiting for other tasks".into(),
@@ -33,61 +60,181 @@ pub(crate) fn reason(waits: Waits<'_>, workers: &[Supporter]) -> String {
         Waits::ForTime { seconds, last_failure } => {
             format!("trying again in {:.0} s after: {last_failure}", seconds.ceil())
         }
-        Waits::ForWorker { .. } if workers.is_empty() => "no worker is connected".into(),
-        Waits::ForWorker { revisions, tasks_ahead } => match unsupported(revisions, workers) {
-            Some((name, revision)) => format!("no worker supports {name} revision {revision}"),
-            None if tasks_ahead == 0 => "next for a worker that becomes free".into(),
-            None if tasks_ahead == 1 => "behind 1 task".into(),
-            None => format!("behind {tasks_ahead} tasks"),
-        },
+        Waits::ForWorker { task_id, demand, more_urgent, as_urgent } => no_worker_for(demand, &obstacles.workers)
+            .or_else(|| at_a_limit(demand, obstacles))
+            .or_else(|| kept_free(task_id, &obstacles.workers))
+            .unwrap_or_else(|| behind(more_urgent, as_urgent)),
     }
 }
 
-/// What keeps every worker from a task: a revision that none has, or else the first that some lack.
-fn unsupported<'a>(needed: &'a BTreeMap<String, u32>, workers: &[Supporter]) -> Option<(&'a str, u32)> {
-    let lacks = |worker: &Supporter, name: &String, revision: &u32| worker.revisions.0.get(name) != Some(revision);
-    let able = |worker: &Supporter| needed.iter().all(|(name, revision)| !lacks(worker, name, revision));
-    if workers.iter().any(able) {
+/// What keeps every worker from a task, whatever they run.
+fn no_worker_for(demand: &Demand, workers: &[Worker]) -> Option<String> {
+    if workers.is_empty() {
+        return Some("no worker is connected".into());
+    }
+    if workers.iter().any(|worker| worker.offer.meets(demand)) {
         return None;
     }
-    let mut culprits =
-        needed.iter().filter(|(name, revision)| workers.iter().any(|worker| lacks(worker, name, revision)));
-    let by_all = culprits.clone().find(|(name, revision)| workers.iter().all(|worker| lacks(worker, name, revision)));
-    by_all.or_else(|| culprits.next()).map(|(name, revision)| (name.as_str(), *revision))
+    let Demand { slots, memory_bytes, labels, revisions, .. } = demand;
+    let none = |lacks: &dyn Fn(&Offer) -> bool| workers.iter().all(|worker| lacks(&worker.offer));
+    let other_revision = |offer: &Offer, (name, revision): (&String, &u32)| offer.revisions.get(name) != Some(revision);
+    if let Some((name, revision)) = revisions.iter().find(|needed| none(&|offer| other_revision(offer, *needed))) {
+        return Some(format!("no worker supports {name} revision {revision}"));
+    }
+    if let Some(label) = labels.iter().find(|label| none(&|offer| !offer.labels.contains(label))) {
+        return Some(format!("no worker has label {label}"));
+    }
+    if none(&|offer| offer.slots < *slots) {
+        return Some(format!("no worker has {slots} slots"));
+    }
+    let memory = format!("{:.1} GiB of memory", *memory_bytes as f64 / f64::from(1 << 30));
+    if none(&|offer| offer.memory_bytes.is_some_and(|bytes| bytes < *memory_bytes)) {
+        return Some(format!("no worker has {memory}"));
+    }
+    // Each is somewhere, but not together: the first that some lack stands for the revisions.
+    let mut needs = Vec::new();
+    let lacking = |needed: &(&String, &u32)| workers.iter().any(|worker| other_revision(&worker.offer, *needed));
+    needs.extend(revisions.iter().find(lacking).map(|(name, revision)| format!("{name} revision {revision}")));
+    needs.extend(labels.iter().map(|label| format!("label {label}")));
+    if *slots > 1 {
+        needs.push(format!("{slots} slots"));
+    }
+    if workers.iter().any(|worker| worker.offer.memory_bytes.is_some_and(|bytes| bytes < *memory_bytes)) {
+        needs.push(memory);
+    }
+    Some(match needs.as_slice() {
+        [one] => format!("no worker supports {one}"),
+        several => format!("no worker has all of {}", several.join(", ")),
+    })
+}
+
+fn at_a_limit(demand: &Demand, obstacles: &Obstacles) -> Option<String> {
+    if let Some(limit) = obstacles.running_limit
+        && obstacles.running >= limit
+    {
+        return Some(format!("project at its limit {}/{limit}", obstacles.running));
+    }
+    demand.limits.iter().find_map(|name| match obstacles.limits.get(name) {
+        None => Some(format!("limit {name} is not set")),
+        Some((held, count)) if held >= count => Some(format!("limit {name} is in use {held}/{count}")),
+        Some(_) => None,
+    })
+}
+
+fn kept_free(task_id: Uuid, workers: &[Worker]) -> Option<String> {
+    let worker = workers.iter().find(|worker| worker.kept_for == Some(task_id))?;
+    Some(format!("{} is kept free for it", worker.name))
+}
+
+fn behind(more_urgent: i64, as_urgent: i64) -> String {
+    let count = |tasks: i64| match tasks {
+        1 => "1".to_owned(),
+        tasks if tasks > MOST_COUNTED => format!("more than {MOST_COUNTED}"),
+        tasks => tasks.to_string(),
+    };
+    let tasks = |tasks: i64| if tasks == 1 { "task" } else { "tasks" };
+    match (more_urgent, as_urgent) {
+        (0, 0) => "next for a worker that becomes free".into(),
+        (0, others) => format!("behind {} {}", count(others), tasks(others)),
+        (urgent, 0) => format!("behind {} urgent {}", count(urgent), tasks(urgent)),
+        (urgent, others) => format!("behind {} urgent {} and {} more", count(urgent), tasks(urgent), count(others)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn worker(revisions: &[(&str, u32)]) -> Supporter {
-        Supporter { name: "w".into(), revisions: sqlx::types::Json(map(revisions)) }
-    }
-
     fn map(revisions: &[(&str, u32)]) -> BTreeMap<String, u32> {
         revisions.iter().map(|(name, revision)| ((*name).to_owned(), *revision)).collect()
     }
 
+    fn worker(revisions: &[(&str, u32)], labels: &[&str], slots: i32, gib: i64) -> Worker {
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        let offer = Offer { slots, memory_bytes: Some(gib << 30), labels, revisions: map(revisions) };
+        Worker { name: "studio-2".into(), offer, kept_for: None }
+    }
+
+    fn demand(labels: &[&str], limits: &[&str], slots: i32, gib: i64) -> Demand {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Demand {
+            slots,
+            whole_worker: false,
+            memory_bytes: gib << 30,
+            labels: owned(labels),
+            limits: owned(limits),
+            revisions: map(&[("compressor", 2), ("eq", 1)]),
+        }
+    }
+
+    const NEW: [(&str, u32); 3] = [("compressor", 2), ("eq", 1), ("reverb", 7)];
+    const OLD: [(&str, u32); 2] = [("compressor", 1), ("eq", 1)];
+
     #[test]
-    fn a_task_says_what_it_waits_for() {
-        let needs = map(&[("compressor", 2), ("eq", 1)]);
-        let for_worker = |tasks_ahead| Waits::ForWorker { revisions: &needs, tasks_ahead };
-        let able = worker(&[("compressor", 2), ("eq", 1), ("reverb", 7)]);
-        let old = worker(&[("compressor", 1), ("eq", 1)]);
+    fn a_task_says_which_tasks_or_times_it_waits_for() {
         let cases = [
-            (reason(Waits::ForTasks(&["stem \"Vox\"".into()]), &[]), "waiting for stem \"Vox\""),
-            (reason(Waits::ForTasks(&["a".into(), "b".into(), "c".into()]), &[]), "waiting for a and 2 more"),
-            (reason(for_worker(3), &[]), "no worker is connected"),
-            (reason(for_worker(3), std::slice::from_ref(&old)), "no worker supports compressor revision 2"),
-            (reason(for_worker(3), &[old, able.clone()]), "behind 3 tasks"),
-            (reason(for_worker(0), &[able]), "next for a worker that becomes free"),
+            (Waits::No, ""),
+            (Waits::ForTasks(&["stem \"Vox\"".into()]), "waiting for stem \"Vox\""),
+            (Waits::ForTasks(&["a".into(), "b".into(), "c".into()]), "waiting for a and 2 more"),
             (
-                reason(Waits::ForTime { seconds: 1.2, last_failure: "the store failed" }, &[]),
+                Waits::ForTime { seconds: 1.2, last_failure: "the store failed" },
                 "trying again in 2 s after: the store failed",
             ),
         ];
-        for (said, expected) in cases {
-            assert_eq!(said, expected);
+        for (waits, expected) in cases {
+            assert_eq!(reason(waits, &Obstacles::default()), expected);
+        }
+    }
+
+    #[test]
+    fn a_task_says_what_no_worker_has() {
+        let cases: [(Demand, Vec<Worker>, &str); 7] = [
+            (demand(&[], &[], 1, 1), vec![], "no worker is connected"),
+            (demand(&[], &[], 1, 1), vec![worker(&OLD, &[], 1, 4)], "no worker supports compressor revision 2"),
+            (demand(&["gpu"], &[], 1, 1), vec![worker(&NEW, &["fast"], 1, 4)], "no worker has label gpu"),
+            (demand(&[], &[], 8, 1), vec![worker(&NEW, &[], 4, 4)], "no worker has 8 slots"),
+            (demand(&[], &[], 1, 64), vec![worker(&NEW, &[], 4, 4)], "no worker has 64.0 GiB of memory"),
+            (
+                demand(&["gpu"], &[], 4, 1),
+                vec![worker(&NEW, &["gpu"], 1, 4), worker(&NEW, &[], 4, 4)],
+                "no worker has all of label gpu, 4 slots",
+            ),
+            (
+                demand(&[], &[], 1, 8),
+                vec![worker(&OLD, &[], 1, 16), worker(&NEW, &[], 1, 4)],
+                "no worker has all of compressor revision 2, 8.0 GiB of memory",
+            ),
+        ];
+        for (demand, workers, expected) in cases {
+            let waits = Waits::ForWorker { task_id: Uuid::nil(), demand: &demand, more_urgent: 3, as_urgent: 3 };
+            assert_eq!(reason(waits, &Obstacles { workers, ..Obstacles::default() }), expected);
+        }
+    }
+
+    #[test]
+    fn a_task_says_at_which_limit_it_stands_and_behind_what() {
+        let plugin = demand(&[], &["plugin-x"], 1, 1);
+        let plain = demand(&[], &[], 1, 1);
+        let waits =
+            |demand, more_urgent, as_urgent| Waits::ForWorker { task_id: Uuid::nil(), demand, more_urgent, as_urgent };
+        let free = Obstacles { workers: vec![worker(&NEW, &[], 4, 16)], ..Obstacles::default() };
+        let full = Obstacles { running: 8, running_limit: Some(8), ..free.clone() };
+        let held = Obstacles { limits: BTreeMap::from([("plugin-x".to_owned(), (4, 4))]), ..free.clone() };
+        let mut kept = free.clone();
+        kept.workers[0].kept_for = Some(Uuid::nil());
+        let cases = [
+            (waits(&plain, 0, 0), &free, "next for a worker that becomes free"),
+            (waits(&plain, 0, 1), &free, "behind 1 task"),
+            (waits(&plain, 0, 1001), &free, "behind more than 1000 tasks"),
+            (waits(&plain, 12, 0), &free, "behind 12 urgent tasks"),
+            (waits(&plain, 1, 3), &free, "behind 1 urgent task and 3 more"),
+            (waits(&plain, 12, 3), &full, "project at its limit 8/8"),
+            (waits(&plugin, 12, 3), &held, "limit plugin-x is in use 4/4"),
+            (waits(&plugin, 12, 3), &free, "limit plugin-x is not set"),
+            (waits(&plain, 12, 3), &kept, "studio-2 is kept free for it"),
+        ];
+        for (waits, obstacles, expected) in cases {
+            assert_eq!(reason(waits, obstacles), expected);
         }
     }
 }

@@ -27,6 +27,10 @@ pub struct Registration {
     pub version: String,
     /// The call.
     pub request_id: Uuid,
+    /// Memory for its tasks together; `None` if it did not say.
+    pub memory_bytes: Option<i64>,
+    /// Sorted, each once.
+    pub labels: Vec<String>,
 }
 
 /// Makes a worker known, or known again. Attempts that an earlier life of it left open end as lost with their worker; a
@@ -43,6 +47,8 @@ pub async fn register(pool: &PgPool, registration: &Registration) -> Result<(), 
         .bind(serde_json::json!(registration.revisions))
         .bind(&registration.version)
         .bind(registration.request_id)
+        .bind(registration.memory_bytes)
+        .bind(&registration.labels)
         .fetch_optional(&mut *transaction)
         .await?;
     if heard.is_none() {
@@ -100,8 +106,16 @@ pub struct WorkerRow {
     pub state: String,
     /// Tasks it runs at once.
     pub slots: i32,
+    /// Memory for its tasks together; `None` if it did not say.
+    pub memory_bytes: Option<i64>,
+    /// Sorted.
+    pub labels: Vec<String>,
     /// Tasks it runs now.
     pub running: i64,
+    /// Slots that they take.
+    pub used_slots: i64,
+    /// Memory reserved for them.
+    pub used_memory_bytes: i64,
     /// When it was last heard of, in microseconds since 1970.
     pub heartbeat_micros: i64,
     /// Program version.
@@ -145,7 +159,7 @@ pub enum Order {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ordered {
     /// It is given, by this call or before it.
-    Done(WorkerRow),
+    Done(Box<WorkerRow>),
     /// There is no such worker.
     NoSuchWorker,
     /// The request id was used for another call.
@@ -196,7 +210,7 @@ pub async fn order(
         .fetch_one(&mut *transaction)
         .await?;
     transaction.commit().await?;
-    Ok(Ordered::Done(row))
+    Ok(Ordered::Done(Box::new(row)))
 }
 
 /// Sets a worker aside if this failure, which may be its doing, is one too many.

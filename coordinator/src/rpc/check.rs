@@ -35,3 +35,22 @@ pub(super) fn page_token<A: std::str::FromStr>(value: &str) -> Result<Option<(A,
     let parts = value.split_once(':').and_then(|(id, key)| Some((key.parse().ok()?, id.parse().ok()?)));
     parts.map(Some).ok_or_else(|| status::invalid_field("page_token", "it is not from an answer of this list".into()))
 }
+
+/// Names of labels or limits: sorted, each once.
+pub(super) fn names(field: &'static str, values: Vec<String>) -> Result<Vec<String>, Status> {
+    const MOST: usize = 64;
+    const LONGEST: usize = 63;
+    let good = |name: &String| {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        (1..=LONGEST).contains(&name.len()) && name.bytes().all(letter)
+    };
+    if let Some(bad) = values.iter().find(|name| !good(name)) {
+        let description = format!("`{bad}` is no name: expected 1 to {LONGEST} letters, digits, `-`, `_` and `.`");
+        return Err(status::invalid_field(field, description));
+    }
+    let names: std::collections::BTreeSet<String> = values.into_iter().collect();
+    if names.len() > MOST {
+        return Err(status::invalid_field(field, format!("{} are more than {MOST}", names.len())));
+    }
+    Ok(names.into_iter().collect())
+}

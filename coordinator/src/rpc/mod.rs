@@ -1,9 +1,12 @@
 //! The services of `mixdown.v1`: requests are checked and turned into operations of the queue, their results into answers.
 
 pub(crate) mod auth;
+pub(crate) mod beats;
 pub(crate) mod blobs;
 mod check;
+pub(crate) mod combine;
 pub(crate) mod jobs;
+pub(crate) mod leasing;
 mod status;
 mod submit;
 mod views;
@@ -15,6 +18,9 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
+use self::beats::Beats;
+use self::leasing::Leasing;
+use self::workers::Settling;
 use crate::blobs::Store;
 use crate::wakeup::Wakeups;
 
@@ -26,6 +32,9 @@ pub(crate) struct Farm {
     /// Which store it is; workers that were given another are told.
     pub store_id: String,
     pub wakeups: Wakeups,
+    pub leasing: Leasing,
+    pub beats: Beats,
+    pub settling: Settling,
     /// Where uploads gather.
     pub scratch_dir: PathBuf,
     /// How long a lease lives without a heartbeat.
@@ -39,9 +48,14 @@ pub(crate) struct Farm {
 impl Farm {
     /// How long a worker may be silent before it counts as lost.
     fn lost_after_seconds(&self) -> f64 {
-        // Long polls are heard of once a second, heartbeats more often than leases run out.
-        self.lease.as_secs_f64().max(3.0)
+        lost_after(self.lease).as_secs_f64()
     }
+}
+
+/// How long a worker may be silent before it counts as lost, given how long leases live.
+pub(crate) fn lost_after(lease: Duration) -> Duration {
+    // Heartbeats come more often than leases run out, and are gathered for up to a second.
+    lease.max(Duration::from_secs(3))
 }
 
 /// An error with its causes, for the log.

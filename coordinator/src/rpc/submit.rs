@@ -7,10 +7,10 @@ use mixdown_proto::{layout, v1};
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{Farm, check, status, views};
+use super::{Farm, check, status, views, workers};
 use crate::planning;
 use crate::queue::request::Request;
-use crate::queue::submit::{RevisionChange, Submission, Submitted, submit};
+use crate::queue::submit::{Requirements, RevisionChange, Submission, Submitted, submit};
 
 const MAX_SESSION_BYTES: usize = 16 * 1024 * 1024;
 const MAX_DISPLAY_NAME: usize = 200;
@@ -29,6 +29,7 @@ pub(super) async fn submit_job(
         return Err(status::invalid_field("display_name", "it is longer than 200 characters".into()));
     }
     check_deliver_to(&request.deliver_to)?;
+    let requirements = requirements(request.requirements.clone().unwrap_or_default())?;
     let (granularity, keep_stems) = (granularity(request.granularity()), keep_stems(request.keep_stems()));
 
     // Reading and planning take milliseconds to a second: not on a thread that serves calls.
@@ -49,6 +50,8 @@ pub(super) async fn submit_job(
             &[request.priority as u8, request.granularity as u8, request.keep_stems as u8, u8::from(request.replace)],
             request.display_name.as_bytes(),
             request.deliver_to.as_bytes(),
+            // Nothing when nothing is asked for, so that a call repeated across an upgrade is the same call.
+            &request.requirements.iter().flat_map(prost::Message::encode_to_vec).collect::<Vec<u8>>(),
         ],
     );
     let submission = Submission {
@@ -70,6 +73,7 @@ pub(super) async fn submit_job(
             .map(|(deliverable, key)| (deliverable.file_name.clone(), *key))
             .collect(),
         document: request.session_json,
+        requirements,
     };
     let planned = submit(&farm.pool, &submission, |present| {
         tokio::task::block_in_place(|| plan::plan(&session, &keys, present, granularity, keep_stems))
@@ -78,7 +82,28 @@ pub(super) async fn submit_job(
         Submitted::Queued { job_id, revision_changes } => Ok((job_id, revision_changes)),
         Submitted::MissingAssets(digests) => Err(status::missing_assets(&digests)),
         Submitted::RequestReused => Err(status::request_reused()),
+        Submitted::UnknownLimits(names) => Err(status::failed_precondition(
+            "UNKNOWN_LIMIT",
+            format!("no limit is named {}: an admin sets it with `mixdown limits set`", names.join(", ")),
+        )),
     }
+}
+
+fn requirements(asked: v1::Requirements) -> Result<Requirements, Status> {
+    if !(0..=workers::MAX_SLOTS).contains(&asked.slots) {
+        let description = format!("{} is not within 0 to {}", asked.slots, workers::MAX_SLOTS);
+        return Err(status::invalid_field("requirements.slots", description));
+    }
+    if asked.memory_bytes < 0 {
+        return Err(status::invalid_field("requirements.memory_bytes", "it is negative".into()));
+    }
+    Ok(Requirements {
+        slots: asked.slots.max(1),
+        whole_worker: asked.whole_worker,
+        memory_bytes: asked.memory_bytes,
+        labels: check::names("requirements.labels", asked.labels)?,
+        limits: check::names("requirements.limits", asked.limits)?,
+    })
 }
 
 fn granularity(value: v1::Granularity) -> Granularity {

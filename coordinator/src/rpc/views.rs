@@ -202,5 +202,9 @@ pub(super) fn worker(row: WorkerRow) -> v1::Worker {
             reason: row.quarantine_reason.unwrap_or_default(),
             create_time: Some(timestamp(micros)),
         }),
+        memory_bytes: row.memory_bytes.unwrap_or(0),
+        labels: row.labels,
+        used_slots: i32::try_from(row.used_slots).unwrap_or(i32::MAX),
+        used_memory_bytes: row.used_memory_bytes,
     }
 }

@@ -8,22 +8,51 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use super::combine::Combiner;
 use super::{Farm, auth, check, status, views};
+use crate::blobs::Store;
 use crate::queue;
 use crate::queue::artifacts::Made;
-use crate::queue::claim::{self, Claim, claim};
-use crate::queue::heartbeat::{self, Heartbeat};
-use crate::queue::settle::{Outcome, Settled, Settlement, Success, settle};
+use crate::queue::claim::{self, Ask, Claim};
+use crate::queue::heartbeat::{self, Beat, Heartbeat};
+use crate::queue::settle::{Outcome, Settled, Settlement, Success, settle_all};
 use crate::queue::view;
 use crate::queue::workers::{self, Order, Ordered};
 use crate::server::{deliver, mend};
-use crate::wakeup::Hint;
 
-/// How often a waiting Lease call looks without having been woken.
-const POLL: Duration = Duration::from_secs(1);
 const LONGEST_WAIT_SECONDS: f64 = 60.0;
-const MAX_SLOTS: i32 = 1024;
+pub(super) const MAX_SLOTS: i32 = 1024;
 const MAX_DAMAGED: usize = 100;
+/// Batches of settlements under way: one may ask the store while another writes.
+const SETTLING_BATCHES: usize = 2;
+
+/// Settlements that are made together.
+pub(crate) type Settling = Combiner<Settlement, Result<Settled, Status>>;
+
+/// Makes settlements together for as long as there are clones.
+pub(crate) fn settling(pool: sqlx::PgPool, store: Store) -> Settling {
+    Combiner::new(SETTLING_BATCHES, move |settlements: Vec<Settlement>| {
+        let (pool, store) = (pool.clone(), store.clone());
+        async move {
+            let settled = settle_all(&pool, &store, &settlements.iter().collect::<Vec<_>>()).await;
+            match settled {
+                Ok(settled) => settled.into_iter().map(Ok).collect(),
+                Err(error) => {
+                    let status = Status::from(error);
+                    settlements.iter().map(|_| Err(status.clone())).collect()
+                }
+            }
+        }
+    })
+}
+
+/// When a call that may wait so many seconds is to be answered.
+fn deadline(wait_seconds: f64) -> Result<Instant, Status> {
+    if !(0.0..=LONGEST_WAIT_SECONDS).contains(&wait_seconds) {
+        return Err(status::invalid_field("wait_seconds", format!("{wait_seconds} is not within 0 to 60")));
+    }
+    Ok(Instant::now() + Duration::from_secs_f64(wait_seconds))
+}
 
 /// The farm, for workers.
 #[derive(Debug, Clone)]
@@ -51,7 +80,7 @@ impl Workers {
         };
         let call = queue::request::Request::new(request_id, name, &[worker.as_bytes()]);
         match workers::order(&self.0.pool, &worker, order, &call, self.0.lost_after_seconds()).await? {
-            Ordered::Done(row) => Ok(views::worker(row)),
+            Ordered::Done(row) => Ok(views::worker(*row)),
             Ordered::NoSuchWorker => Err(status::not_found("worker", &worker)),
             Ordered::RequestReused => Err(status::request_reused()),
         }
@@ -73,6 +102,8 @@ fn assignment(row: claim::Assignment) -> v1::Assignment {
         artifact_digests: row.input_keys.into_iter().zip(row.input_digests).collect(),
         deliver_to: row.deliver_to,
         replace: row.replace,
+        slots: row.slots,
+        memory_bytes: row.memory_bytes,
     }
 }
 
@@ -116,6 +147,8 @@ impl WorkerService for Workers {
             revisions: request.revisions.into_iter().collect(),
             version: request.version,
             request_id,
+            memory_bytes: (request.memory_bytes > 0).then_some(request.memory_bytes),
+            labels: check::names("labels", request.labels)?,
         };
         workers::register(&self.0.pool, &registration).await?;
         tracing::info!(worker.id = %worker_id, "worker {} registered with {} slots", registration.name, registration.slots);
@@ -137,26 +170,13 @@ impl WorkerService for Workers {
                 format!("{} is not within 1 to {MAX_SLOTS}", request.max_tasks),
             ));
         }
-        if !(0.0..=LONGEST_WAIT_SECONDS).contains(&request.wait_seconds) {
-            return Err(status::invalid_field(
-                "wait_seconds",
-                format!("{} is not within 0 to 60", request.wait_seconds),
-            ));
-        }
-        let deadline = Instant::now() + Duration::from_secs_f64(request.wait_seconds);
-        // Before the first look, so that a task that becomes ready after it is not missed.
-        let mut wakeups = self.0.wakeups.subscribe();
-        loop {
-            let claimed = claim(&self.0.pool, worker_id, request.max_tasks, request_id, self.0.lease).await?;
-            let now = Instant::now();
-            match claimed {
-                Claim::UnknownWorker => return Err(status::unknown_worker()),
-                Claim::Drain => return Ok(Response::new(v1::LeaseResponse { assignments: Vec::new(), drain: true })),
-                Claim::Assigned(assigned) if !assigned.is_empty() || now >= deadline => {
-                    let assignments = assigned.into_iter().map(assignment).collect();
-                    return Ok(Response::new(v1::LeaseResponse { assignments, drain: false }));
-                }
-                Claim::Assigned(_) => wakeups.wait(POLL.min(deadline - now), |hint| hint == Hint::Task).await,
+        let ask = Ask { worker_id, max_tasks: request.max_tasks, request_id };
+        match self.0.leasing.lease(ask, deadline(request.wait_seconds)?).await? {
+            Claim::UnknownWorker => Err(status::unknown_worker()),
+            Claim::Drain => Ok(Response::new(v1::LeaseResponse { assignments: Vec::new(), drain: true })),
+            Claim::Assigned(assigned) => {
+                let assignments = assigned.into_iter().map(assignment).collect();
+                Ok(Response::new(v1::LeaseResponse { assignments, drain: false }))
             }
         }
     }
@@ -174,7 +194,8 @@ impl WorkerService for Workers {
             let progress = if lease.progress.is_finite() { lease.progress as f32 } else { 0.0 };
             leases.push(heartbeat::Progress { task_id, attempt: lease.attempt, progress });
         }
-        match heartbeat::heartbeat(&self.0.pool, worker_id, &leases, self.0.lease).await? {
+        let beat = Beat { worker_id, leases };
+        match self.0.beats.beat(beat, deadline(request.wait_seconds)?).await? {
             Heartbeat::UnknownWorker => Err(status::unknown_worker()),
             Heartbeat::Heard { stop, drain, quarantine_reason } => {
                 let lease_ref =
@@ -211,14 +232,16 @@ impl WorkerService for Workers {
         for digest in &damaged {
             check::digest("damaged_digests", digest)?;
         }
-        let settled = settle(&self.0.pool, &self.0.store, &settlement).await?;
-        if settled == Settled::Accepted && !damaged.is_empty() {
-            self.look_at(settlement.task_id, damaged).await?;
-        }
         let masters = match &settlement.outcome {
             Outcome::Success(success) => success.artifacts.iter().any(|made| !made.report_json.is_empty()),
             Outcome::Failure(_) => false,
         };
+        let task_id = settlement.task_id;
+        let settled = self.0.settling.call(settlement).await;
+        let settled = settled.ok_or_else(|| Status::unavailable("the coordinator stops; try again"))??;
+        if settled == Settled::Accepted && !damaged.is_empty() {
+            self.look_at(task_id, damaged).await?;
+        }
         if masters {
             // Other jobs may have waited for them.
             deliver::pending(&self.0.pool, &self.0.store, None).await;

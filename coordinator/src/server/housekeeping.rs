@@ -10,7 +10,7 @@ use crate::rpc::Farm;
 
 const EXPIRE_EVERY: Duration = Duration::from_millis(500);
 const DELIVER_EVERY: Duration = Duration::from_secs(2);
-const ADVANCE_EVERY: Duration = Duration::from_secs(30);
+const TIDY_EVERY: Duration = Duration::from_secs(30);
 const DROP_EVERY: Duration = Duration::from_secs(30);
 const ARCHIVE_EVERY: Duration = Duration::from_secs(5);
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
@@ -20,7 +20,7 @@ pub(super) async fn run(farm: &Farm, artifact_bytes: u64, archive_after: Duratio
     tokio::join!(
         farm.wakeups.run(&farm.pool),
         every(EXPIRE_EVERY, "take expired leases away", async || expire::expire(&farm.pool).await.map(drop)),
-        every(ADVANCE_EVERY, "advance old tasks", async || expire::advance_old_tasks(&farm.pool).await.map(drop)),
+        every(TIDY_EVERY, "tidy the queue", async || expire::tidy(&farm.pool).await),
         every(DROP_EVERY, "drop old artifacts", async || collect(farm, artifact_bytes).await),
         every(ARCHIVE_EVERY, "archive old jobs", async || archive::archive(&farm.pool, archive_after).await.map(drop)),
         every(FORGET_EVERY, "forget old workers", async || {

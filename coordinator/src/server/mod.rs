@@ -19,10 +19,13 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 use crate::blobs::{self, Store};
-use crate::rpc::Farm;
+use crate::queue::claim::Terms;
+use crate::rpc::beats::Beats;
 use crate::rpc::blobs::Blobs;
 use crate::rpc::jobs::Jobs;
-use crate::rpc::workers::Workers;
+use crate::rpc::leasing::Leasing;
+use crate::rpc::workers::{Workers, settling};
+use crate::rpc::{Farm, lost_after};
 use crate::wakeup::Wakeups;
 use crate::{database, queue, tokens};
 
@@ -162,20 +165,26 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<
     }
     std::fs::create_dir_all(&config.scratch_dir)
         .map_err(|source| Error::File { path: config.scratch_dir.clone(), source })?;
-    let store = Store::open(&config.store_url)?;
+    let (store, wakeups) = (Store::open(&config.store_url)?, Wakeups::default());
     // A store that is away for the moment is no reason not to start; its workers are then not told.
     let store_id = store.identity().await.unwrap_or_else(|error| {
         tracing::warn!(error = %crate::rpc::describe(&error), "cannot tell which store this is");
         String::new()
     });
+    let lease = Duration::from_secs_f64(config.lease_seconds);
+    let heartbeat = Duration::from_secs_f64(config.heartbeat_seconds);
+    let terms = Terms { lease, lost_after: lost_after(lease), reserve: true };
     let farm = Farm {
         pool: pool.clone(),
+        leasing: Leasing::start(pool.clone(), &wakeups, terms),
+        beats: Beats::start(pool.clone(), &wakeups, lease, heartbeat),
+        settling: settling(pool.clone(), store.clone()),
         store,
         store_id,
-        wakeups: Wakeups::default(),
+        wakeups,
         scratch_dir: config.scratch_dir.clone(),
-        lease: Duration::from_secs_f64(config.lease_seconds),
-        heartbeat: Duration::from_secs_f64(config.heartbeat_seconds),
+        lease,
+        heartbeat,
         anonymous: config.insecure || address.ip().is_loopback(),
     };
 

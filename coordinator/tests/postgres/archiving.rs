@@ -179,7 +179,7 @@ async fn pages_of_ten_claims(farm: &Farm, worker: Uuid) -> BTreeMap<String, i64>
 }
 
 /// What a studio's farm makes in a year, four jobs of five tasks a day, and nothing of it archived.
-const HISTORY: [&str; 7] = [
+const HISTORY: [&str; 8] = [
     "insert into session (project_id, session_digest, document)
      values ('default', repeat('a', 64), repeat('x', 20000))",
     "insert into job (project_id, job_id, session_digest, display_name, priority, state, deliver_to, replace,
@@ -187,10 +187,12 @@ const HISTORY: [&str; 7] = [
      select 'default', gen_random_uuid(), repeat('a', 64), 'old', 1, 'succeeded', 'old', false, '{}',
         now() - make_interval(hours => n * 6), now() - make_interval(hours => n * 6)
      from generate_series(1, 1460) as n",
+    "insert into demand (project_id, slots, whole_worker, memory_bytes, labels, limits, revisions)
+     values ('default', 1, false, memory_step(1000), '{}', '{}', '{\"gain\": 1}')",
     "insert into task (project_id, task_id, job_id, kind, display_name, spec, cached, state, priority, cost,
-        memory_bytes, revisions, attempt, worker_id, ready_time, create_time, end_time)
+        memory_bytes, revisions, demand_id, attempt, worker_id, ready_time, create_time, end_time)
      select 'default', gen_random_uuid(), job_id, 'stem', 'old', '{}', false, 'succeeded', 1, 100, 1000,
-        '{\"gain\": 1}', 1, (select worker_id from worker limit 1), create_time, create_time, end_time
+        '{\"gain\": 1}', (select demand_id from demand limit 1), 1, (select worker_id from worker limit 1), create_time, create_time, end_time
      from job cross join generate_series(1, 5) where job.state = 'succeeded'",
     "insert into job_task (project_id, job_id, position, task_id)
      select project_id, job_id, row_number() over (partition by job_id order by task_id), task_id

@@ -131,6 +131,8 @@ async fn a_registration_that_is_heard_twice_costs_no_attempt() {
         revisions: [("gain".to_owned(), 1)].into(),
         version: "test".into(),
         request_id: Uuid::new_v4(),
+        memory_bytes: None,
+        labels: Vec::new(),
     };
     scene.twice(async |pool| register(pool, &registration).await).await;
     let held = scene.farm.claim_one(registration.worker_id).await;

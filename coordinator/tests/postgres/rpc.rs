@@ -169,6 +169,7 @@ async fn a_job_is_watched_to_its_end_through_another_coordinator() {
             revisions: mixdown_dsp::plan::revisions().into_iter().collect(),
             version: "test".into(),
             request_id: Uuid::new_v4().to_string(),
+            ..v1::RegisterRequest::default()
         })
         .await
         .unwrap()

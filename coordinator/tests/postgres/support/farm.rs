@@ -79,7 +79,23 @@ impl Farm {
     }
 
     pub async fn register(&self, worker_id: Uuid, slots: i32, revisions: &[(&str, u32)]) {
+        register(&self.pool, &Self::registration(worker_id, slots, revisions)).await.unwrap();
+    }
+
+    /// A worker with labels and memory.
+    pub async fn worker_with(&self, slots: i32, memory_bytes: i64, labels: &[&str]) -> Uuid {
+        let worker_id = Uuid::new_v4();
         let registration = Registration {
+            memory_bytes: Some(memory_bytes),
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            ..Self::registration(worker_id, slots, &[("gain", 1)])
+        };
+        register(&self.pool, &registration).await.unwrap();
+        worker_id
+    }
+
+    fn registration(worker_id: Uuid, slots: i32, revisions: &[(&str, u32)]) -> Registration {
+        Registration {
             worker_id,
             name: format!("worker {}", &worker_id.to_string()[..4]),
             slots,
@@ -89,8 +105,9 @@ impl Farm {
                 .collect::<BTreeMap<_, _>>(),
             version: "test".into(),
             request_id: Uuid::new_v4(),
-        };
-        register(&self.pool, &registration).await.unwrap();
+            memory_bytes: None,
+            labels: Vec::new(),
+        }
     }
 
     /// An order of an admin's, by a call of its own.
@@ -173,9 +190,35 @@ impl Farm {
         mixdown_coordinator::queue::expire::expire(&self.pool).await.unwrap();
     }
 
+    /// Lets every task that is ready have waited longer.
+    pub async fn let_wait(&self, seconds: i32) {
+        sqlx::query("update task set ready_time = ready_time - make_interval(secs => $1) where state = 'ready'")
+            .bind(f64::from(seconds))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
+    /// Why each task of a job waits, in plan order; empty for those that do not.
+    pub async fn reasons(&self, project_id: &str, job_id: Uuid) -> Vec<String> {
+        let tasks = mixdown_coordinator::queue::view::tasks(&self.pool, project_id, job_id, None, 60.0).await.unwrap();
+        tasks.into_iter().map(|task| task.waiting_reason).collect()
+    }
+
+    /// What runs, as the database counts it: by project and by named limit; zeros are left out.
+    pub async fn usage(&self) -> serde_json::Value {
+        sqlx::query_scalar("select counts from usage order by version desc limit 1")
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
     /// Lets every delay before another attempt pass.
     pub async fn let_delays_pass(&self) {
-        sqlx::query("update task set not_before = now() where state = 'ready'").execute(&self.pool).await.unwrap();
+        let passed = "update task
+             set not_before = now(), ready_time = case when ready_time > now() then create_time else ready_time end
+             where state = 'ready'";
+        sqlx::query(passed).execute(&self.pool).await.unwrap();
     }
 
     pub async fn state(&self, job_id: Uuid) -> String {

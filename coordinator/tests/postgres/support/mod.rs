@@ -5,4 +5,4 @@ mod plans;
 pub mod running;
 
 pub use farm::Farm;
-pub use plans::{key, planned, submission, two_stems_one_mix};
+pub use plans::{independent, key, planned, submission, two_stems_one_mix};

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mixdown_coordinator::queue::request::Request;
-use mixdown_coordinator::queue::submit::Submission;
+use mixdown_coordinator::queue::submit::{Requirements, Submission};
 use mixdown_coordinator::state::Priority;
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::plan::{Key, Plan, PlannedTask, TaskKind, TaskSpec};
@@ -34,6 +34,12 @@ pub fn two_stems_one_mix() -> Plan {
     }
 }
 
+/// So many tasks that wait for nothing, named after the job so that no other makes the same.
+pub fn independent(job: &Submission, tasks: usize) -> Plan {
+    let name = |number| format!("{} {number}", job.job_id);
+    Plan { tasks: (0..tasks).map(|number| planned(&name(number), &[], &[])).collect(), cached: Vec::new() }
+}
+
 /// A job that delivers `master`, with a request id and a session of its own.
 pub fn submission(project_id: &str) -> Submission {
     let request_id = Uuid::new_v4();
@@ -53,5 +59,6 @@ pub fn submission(project_id: &str) -> Submission {
         assets: BTreeSet::new(),
         artifacts: kinds.iter().map(|(name, kind)| (key(name), *kind)).collect(),
         deliverables: vec![("Main.wav".into(), key("master"))],
+        requirements: Requirements::default(),
     }
 }

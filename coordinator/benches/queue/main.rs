@@ -1,0 +1,130 @@
+//! What the queue costs, on a durable PostgreSQL of its own, over real gRPC on the loopback, as ratios in one run:
+//!
+//! - claim and settle pairs per second of 1,000 simulated workers, beside what this PostgreSQL does for the same commits
+//!   without us;
+//! - the time from ready to started, below saturation;
+//! - a claim before 1,000,000 queued tasks, beside one before 1,000;
+//! - what 1,000 heartbeating workers cost, and how soon they hear of a cancelled task;
+//! - submitting a session of 100 tracks.
+//!
+//! `make bench` runs it. The coordinator is a process of its own, so that its CPU time can be told from the workers'.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod coordinator;
+mod depth;
+mod jobs;
+mod pulse;
+mod submitting;
+mod without_us;
+mod workers;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mixdown_coordinator::database;
+use mixdown_coordinator::private_postgres::{Options, PrivatePostgres};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
+
+use crate::coordinator::Coordinator;
+
+/// How long throughput is measured.
+const SECONDS: Duration = Duration::from_secs(8);
+
+/// One line of the table.
+struct Line {
+    what: &'static str,
+    measured: String,
+    goal: &'static str,
+    reached: bool,
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    match std::env::var("MIXDOWN_BENCH_COORDINATOR") {
+        Ok(database_url) => runtime.block_on(coordinator::serve(&database_url)),
+        Err(_) => runtime.block_on(measure()),
+    }
+}
+
+async fn measure() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = Options::new(folder.path().join("postgres"));
+    options.search_path = std::env::var_os("PATH");
+    options.programs_dir = std::env::var_os("MIXDOWN_POSTGRES_BIN").map(PathBuf::from);
+    let postgres = PrivatePostgres::start(&options).await.unwrap();
+    let mut lines = Vec::new();
+
+    let (plain, _) = fresh(&postgres, "without_us", false).await;
+    let without_us = without_us::pairs_per_second(&plain, SECONDS).await;
+    plain.close().await;
+
+    let (pool, url) = fresh(&postgres, "farm", true).await;
+    let coordinator = Coordinator::start(&url, folder.path());
+    let pairs = workers::pairs_per_second(&pool, &coordinator, SECONDS).await;
+    lines.push(Line {
+        what: "claim and settle pairs per second, 1,000 workers",
+        measured: format!("{pairs:.0} of {without_us:.0} without us: {:.0} %", 100.0 * pairs / without_us),
+        goal: "at least 50 %",
+        reached: pairs >= 0.5 * without_us,
+    });
+    coordinator.stop();
+
+    let (pool, url) = fresh(&postgres, "idle", true).await;
+    let coordinator = Coordinator::start(&url, folder.path());
+    let (half, most) = workers::ready_to_started(&pool, &coordinator).await;
+    lines.push(Line {
+        what: "from ready to started",
+        measured: format!("p50 {half:.1} ms, p99 {most:.1} ms"),
+        goal: "p50 20 ms, p99 100 ms",
+        reached: half <= 20.0 && most <= 100.0,
+    });
+    coordinator.stop();
+
+    let (pool, url) = fresh(&postgres, "pulse", true).await;
+    let coordinator = Coordinator::start(&url, folder.path());
+    let pulse = pulse::measure(&pool, &coordinator, &options.data_dir).await;
+    lines.push(Line {
+        what: "1,000 heartbeating workers, share of a core",
+        measured: format!("coordinator {:.3}, PostgreSQL {:.3}", pulse.coordinator, pulse.postgres),
+        goal: "less than 0.1 together",
+        reached: pulse.coordinator + pulse.postgres < 0.1,
+    });
+    lines.push(Line {
+        what: "from cancel to the worker, with them",
+        measured: format!("longest {:.0} ms of {}", pulse.cancel_ms, pulse.cancels),
+        goal: "2000 ms",
+        reached: pulse.cancel_ms <= 2000.0,
+    });
+    let submitting = submitting::milliseconds(&pool, &coordinator).await;
+    lines.push(Line {
+        what: "submitting a session of 100 tracks",
+        measured: format!("median {submitting:.0} ms"),
+        goal: "50 ms",
+        reached: submitting <= 50.0,
+    });
+    coordinator.stop();
+
+    let (pool, _) = fresh(&postgres, "deep", true).await;
+    let (shallow, deep) = depth::claim_milliseconds(&pool).await;
+    lines.push(Line {
+        what: "a claim of 20 before 1,000,000 tasks",
+        measured: format!("{deep:.2} ms, {shallow:.2} ms before 2,000: {:+.0} %", 100.0 * (deep / shallow - 1.0)),
+        goal: "less than +20 %",
+        reached: deep < 1.2 * shallow,
+    });
+
+    for Line { what, measured, goal, reached } in lines {
+        println!("{what:<52} {measured:<52} {goal:<24} {}", if reached { "reached" } else { "MISSED" });
+    }
+    postgres.stop().await.unwrap();
+}
+
+/// A database of its own, with our schema or empty.
+async fn fresh(postgres: &PrivatePostgres, name: &str, ours: bool) -> (PgPool, String) {
+    let mut connection = PgConnection::connect(postgres.url()).await.unwrap();
+    sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut connection).await.unwrap();
+    let url = postgres.url_of(name);
+    let pool = if ours { database::open(&url, 16).await.unwrap() } else { PgPool::connect(&url).await.unwrap() };
+    (pool, url)
+}

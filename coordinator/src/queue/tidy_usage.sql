@@ -1,0 +1,2 @@
+-- Deletes counts that others have followed.
+delete from usage where version < (select max(version) from usage) - 10
