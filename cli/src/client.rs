@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mixdown_proto::MAX_MESSAGE_BYTES;
+use mixdown_proto::{MAX_MESSAGE_BYTES, MAX_REPORTS_BYTES};
 use mixdown_proto::v1::blob_service_client::BlobServiceClient;
 use mixdown_proto::v1::job_service_client::JobServiceClient;
 use mixdown_proto::v1::worker_service_client::WorkerServiceClient;
@@ -117,7 +117,7 @@ impl Client {
     #[must_use]
     pub fn jobs(&self) -> JobServiceClient<Authorized> {
         JobServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_decoding_message_size(MAX_REPORTS_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 

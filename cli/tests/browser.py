@@ -6,6 +6,7 @@ GAINS.json: per version of the player, its volume at matched loudness.
 """
 
 import base64
+import contextlib
 import json
 import pathlib
 import re
@@ -183,8 +184,7 @@ def main():
     page = pathlib.Path(sys.argv[1]).resolve().as_uri()
     gains = json.loads(pathlib.Path(sys.argv[2]).read_text())
     shots = sys.argv[3] if len(sys.argv) > 3 else None
-    with tempfile.TemporaryDirectory() as folder:
-        browser = Browser(folder)
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(Browser(folder)) as browser:
         browser.devtools("Network.enable")
         papers = {}
         for name, width in WIDTHS.items():
@@ -200,7 +200,6 @@ def main():
         asked = [request["request"]["url"] for request in requests if request["documentURL"] == page]
         elsewhere = [url for url in asked if not url.startswith(("file:", "data:"))]
         check(asked and not elsewhere, f"nothing is fetched from elsewhere: {elsewhere}")
-        browser.close()
     worst_jump = max(abs(switch["jump"]) for switch in switches)
     worst = max(abs(switch["worst"]) for switch in switches)
     print(json.dumps({"switches": len(switches), "worst_jump_seconds": worst_jump, "worst_after_seconds": worst}))

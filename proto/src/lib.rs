@@ -17,5 +17,8 @@ pub mod v1 {
 /// The largest message that crosses the wire: a session document of 16 MiB and its envelope.
 pub const MAX_MESSAGE_BYTES: usize = 17 * 1024 * 1024;
 
+/// The largest message with the reports of a job's files: 1024 of them, at most 256 KiB each.
+pub const MAX_REPORTS_BYTES: usize = MAX_MESSAGE_BYTES + 1024 * 256 * 1024;
+
 /// The largest part of an upload or download.
 pub const MAX_PART_BYTES: usize = 1024 * 1024;

@@ -77,7 +77,7 @@ impl Link {
         };
         let client = WorkerServiceClient::with_interceptor(endpoint.connect_lazy(), Bearer(token))
             .max_decoding_message_size(mixdown_proto::MAX_MESSAGE_BYTES * MOST_TASKS_PER_LEASE)
-            .max_encoding_message_size(mixdown_proto::MAX_MESSAGE_BYTES);
+            .max_encoding_message_size(mixdown_proto::MAX_REPORTS_BYTES);
         Ok(Self { client, backoff: config.backoff })
     }
 

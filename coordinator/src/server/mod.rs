@@ -13,7 +13,7 @@ use std::time::Duration;
 use mixdown_proto::v1::blob_service_server::BlobServiceServer;
 use mixdown_proto::v1::job_service_server::JobServiceServer;
 use mixdown_proto::v1::worker_service_server::WorkerServiceServer;
-use mixdown_proto::{MAX_MESSAGE_BYTES, v1};
+use mixdown_proto::{MAX_MESSAGE_BYTES, MAX_REPORTS_BYTES, v1};
 use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
@@ -199,9 +199,9 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<
         .expect("because the descriptors are compiled in");
     let jobs = JobServiceServer::new(Jobs(farm.clone()))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        .max_encoding_message_size(MAX_REPORTS_BYTES);
     let workers = WorkerServiceServer::new(Workers(farm.clone()))
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_decoding_message_size(MAX_REPORTS_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let blobs = BlobServiceServer::new(Blobs(farm.clone()));
 

@@ -7,7 +7,7 @@ use super::grains::{Grain, grain_frames};
 use super::places::{Place, Places};
 
 /// How far a jump must stand out of all others around it, linear.
-const STANDS_OUT: f32 = 6.0;
+const STANDS_OUT: f32 = 8.0;
 /// What lies around a jump, to either side, in ms.
 const AROUND_MS: usize = 25;
 /// Fourth differences below this are no clicks: a jump of one sample by −50 dBFS.
@@ -20,7 +20,7 @@ const SILENT: f32 = 1e-7;
 /// Suspected clicks.
 ///
 /// The fourth difference of a channel passes what clicks are made of and little of music. A grain (0.35 ms) holds a click if
-/// its greatest fourth difference is six times the greatest in the 25 ms before it and in the 25 ms after it, and the
+/// its greatest fourth difference is eight times the greatest in the 25 ms before it and in the 25 ms after it, and the
 /// level before and after differs by less than 3 dB. So a drum is none (what follows is louder, and rough for long), nor
 /// are the edges of a saw tooth (each has its like beside it).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
