@@ -79,7 +79,9 @@ fn revisions(session: &ValidSession) -> BTreeSet<String> {
     let inserts = chains.chain([&session.master.inserts]).flatten();
     let nodes: BTreeMap<&str, u32> =
         inserts.map(|insert| (insert.processor.name(), insert.processor.revision())).collect();
-    STAGE_REVISIONS.iter().copied().chain(nodes).map(|(name, revision)| format!("revision {revision} {name}")).collect()
+    // The example delivers no MP3, which some builds cannot write.
+    let stages = STAGE_REVISIONS.iter().copied().filter(|(name, _)| *name != "mp3");
+    stages.chain(nodes).map(|(name, revision)| format!("revision {revision} {name}")).collect()
 }
 
 #[test]
