@@ -38,7 +38,8 @@ fn rendering_gives_the_same_bytes_for_any_threads_blocks_and_cut() {
         files(&folder)
     };
     let expected = once("one", &["--threads", "1"]);
-    assert_eq!(expected.len(), 10);
+    // Nothing of the group Drums goes past the bus that is a group of its own: it has no file.
+    assert_eq!(expected.len(), 9, "{:?}", expected.keys());
     for file in ["main - Voice.wav", "main - Drums bus.wav", "Fixture (instrumental) - Rest.flac"] {
         assert!(expected.contains_key(file), "{:?}", expected.keys());
     }
