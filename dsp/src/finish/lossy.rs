@@ -47,7 +47,8 @@ impl Finish<'_> {
                 .map(|(report, asked)| LoudnessReport { ceiling_dbtp: asked.ceiling_dbtp, ..report });
             fs::remove_file(self.spool()).map_err(|source| self.io("cannot remove the spool of", source))?;
             let over_db = over_db.filter(|over| *over > 0.0);
-            let report = LossyReport::of(lossy, decoded, over_db, lowered_db, headroom.encodings());
+            let encoded_dbtp = pass.measurement.true_peak_dbtp;
+            let report = LossyReport::of(lossy, encoded_dbtp, decoded, over_db, lowered_db, headroom.encodings());
             let pass = Pass { measurement: heard.measurement, quality: heard.quality, ..pass };
             return Ok((pass, loudness, report));
         }

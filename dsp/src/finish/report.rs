@@ -55,6 +55,8 @@ pub fn schema() -> String {
 pub struct LossyReport {
     /// How many bits it may take, in words: `320 kb/s CBR`, `128 kb/s VBR`, `quality 6`.
     pub bit_rate: String,
+    /// True peak of what the encoder got, in dBTP; `None` when silent.
+    pub encoded_true_peak_dbtp: Option<f64>,
     /// What the decoded file measures.
     pub decoded: Decoded,
     /// How far the true peak of the decoded file is over the ceiling that was asked for, in dB; `None` where it is not, or
@@ -92,6 +94,7 @@ impl From<&Measurement> for Decoded {
 impl LossyReport {
     pub(super) fn of(
         lossy: Lossy,
+        encoded_true_peak_dbtp: Option<f64>,
         decoded: Decoded,
         over_ceiling_db: Option<f64>,
         ceiling_lowered_db: f64,
@@ -111,7 +114,8 @@ impl LossyReport {
         if ceiling_lowered_db > 0.0 {
             note += &format!("; the ceiling was lowered by {ceiling_lowered_db:.2} dB for it");
         }
-        Self { bit_rate: lossy.bit_rate.to_string(), decoded, over_ceiling_db, ceiling_lowered_db, encodings, note }
+        let bit_rate = lossy.bit_rate.to_string();
+        Self { bit_rate, encoded_true_peak_dbtp, decoded, over_ceiling_db, ceiling_lowered_db, encodings, note }
     }
 }
 
