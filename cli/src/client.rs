@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mixdown_proto::{MAX_MESSAGE_BYTES, MAX_REPORTS_BYTES};
 use mixdown_proto::v1::blob_service_client::BlobServiceClient;
 use mixdown_proto::v1::job_service_client::JobServiceClient;
 use mixdown_proto::v1::worker_service_client::WorkerServiceClient;
+use mixdown_proto::{MAX_MESSAGE_BYTES, MAX_REPORTS_BYTES};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
