@@ -121,7 +121,11 @@ fn without_place(name: &str) -> String {
 #[test]
 fn every_code_is_explained() {
     let table = &REFERENCE[REFERENCE.find("## Faults").unwrap()..];
-    let tests = concat!(include_str!("session_faults.rs"), include_str!("session_prints.rs"));
+    let tests = concat!(
+        include_str!("session_faults/document.rs"),
+        include_str!("session_faults/deliverables.rs"),
+        include_str!("session_prints.rs")
+    );
     // The codes that the tests of faults expect are words in quotes between square brackets or parentheses.
     let codes = tests.split("&[\"").skip(1).filter_map(|rest| rest.split(']').next());
     let mut seen = 0;

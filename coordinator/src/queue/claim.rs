@@ -124,7 +124,7 @@ pub async fn claim(
 }
 
 impl Claimer {
-    /// Leases ready tasks to the workers that ask, each at most once among them, in the order of [`super::placement`] and
+    /// Leases ready tasks to the workers that ask, each at most once among them, in the order of `placement` and
     /// within every limit.
     ///
     /// # Errors
