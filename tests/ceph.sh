@@ -9,7 +9,8 @@ set -euo pipefail
 folder=$1 port=$2 monitor_port=$3
 root=$(cd "$(dirname "$0")/.." && pwd)/.cache/ceph
 libraries=$(echo "$root"/usr/lib/*-linux-gnu)
-export LD_LIBRARY_PATH=$libraries:$libraries/ceph:$(echo "$root"/lib/*-linux-gnu)
+base_libraries=$(echo "$root"/lib/*-linux-gnu)
+export LD_LIBRARY_PATH=$libraries:$libraries/ceph:$base_libraries
 export PYTHONPATH=$root/usr/lib/python3/dist-packages
 id=$(cat /proc/sys/kernel/random/uuid)
 mkdir -p "$folder"/{mon,osd,log,run,rgw}

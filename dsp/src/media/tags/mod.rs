@@ -1,7 +1,7 @@
 //! What is written into a file beside its sound.
 //!
 //! [`Tags::of`] turns a session's metadata and the measured figures into one ordered list of fields; each container then
-//! takes from it the fields that it has names for: [`vorbis`] (FLAC, Ogg), [`id3`] (MP3, AIFF, WAVE), [`plain`]
+//! takes from it the fields that it has names for: `vorbis` (FLAC, Ogg), `id3` (MP3, AIFF, WAVE), `plain`
 //! (what WAVE and AIFF had before ID3). `docs/files.md` lists
 //! all names with their sources.
 //!
