@@ -14,12 +14,12 @@ demo:
 	$(RUN) examples/demo.sh $(DEMO_DATA) out
 
 test:
-	deploy/setup.sh postgres ffmpeg flac python faketime qemu chromium ceph
+	deploy/setup.sh postgres ffmpeg flac python faketime qemu chromium
 	$(RUN) $(CARGO) test --locked --workspace --all-features
 
 # The same tests with the large counts: of random sessions, graphs and mutated files.
 test-long:
-	deploy/setup.sh postgres ffmpeg flac python faketime qemu chromium ceph
+	deploy/setup.sh postgres ffmpeg flac python faketime qemu chromium
 	$(RUN) env MIXDOWN_LONG=20 $(CARGO) test --locked --workspace --all-features
 
 # A farm of real processes under 300 faults; a failure is repeated with its MIXDOWN_CHAOS_SEED.
