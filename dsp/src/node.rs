@@ -1,6 +1,6 @@
 //! The contract of a node: a user-visible processor on the way from parameters to kernels.
 //!
-//! Every node, in every session, keeps these promises; `tests/invariants.rs` holds all of them over all nodes:
+//! Every node, in every session, keeps these promises; `tests/invariants` holds all of them over all nodes:
 //! any split into blocks gives the bits of one block; [`Node::reset`] equals a new node; the latency and tail it declares
 //! are the measured ones; silence in gives silence out once the tail is over; NaN and infinity never leave it; a constant
 //! automation lane equals the parameter; sums pass as sums where it says so; `process` neither fails nor allocates.

@@ -202,37 +202,6 @@ fn by_ffmpeg(path: &Path) -> f64 {
     peaks.fold(f64::NAN, f64::max)
 }
 
-/// fs/6 at half scale with one period of fs/4 at full scale in it, as cases 20 to 23 of Tech 3341, each offset in its turn.
-fn short_periods(frames: usize) -> Vec<f32> {
-    let at_4_fs: Vec<f64> = (0..4 * frames)
-        .map(|n| {
-            let (turn, at) = (n / 9_601, n % 9_601);
-            let sine = if (4_800..4_816).contains(&at) {
-                (TAU * at as f64 / 16.0).sin()
-            } else {
-                0.5 * (TAU * at as f64 / 24.0).sin()
-            };
-            if turn % 2 == 0 { sine } else { -sine }
-        })
-        .collect();
-    // 48 zero crossings of a low pass at 0.45 of the lower rate.
-    let low_pass: Vec<f64> = (-192..=192)
-        .map(|k| {
-            let t = f64::from(k) * 0.225;
-            let sinc = if k == 0 { 1.0 } else { (PI * t).sin() / (PI * t) };
-            0.225 * sinc * (0.5 + 0.5 * (PI * f64::from(k) / 193.0).cos())
-        })
-        .collect();
-    (0..frames)
-        .map(|n| {
-            let value = low_pass.iter().enumerate().fold(0.0, |sum, (k, tap)| {
-                sum + tap * (4 * n + k).checked_sub(192).and_then(|at| at_4_fs.get(at)).copied().unwrap_or(0.0)
-            });
-            value as f32
-        })
-        .collect()
-}
-
 /// (name, signal, gain into the limiter in dB).
 fn adversaries(frames: usize) -> Vec<(&'static str, Vec<f32>, f64)> {
     let mut noise = Noise::new(11);
@@ -264,7 +233,7 @@ fn adversaries(frames: usize) -> Vec<(&'static str, Vec<f32>, f64)> {
         ("fs/4 at 45°", signals::sine(0.25, 1.0, 45.0, frames), 6.0),
         ("fs/6 at 60°", signals::sine(1.0 / 6.0, 1.0, 60.0, frames), 6.0),
         ("fs/8 at 67.5°", signals::sine(0.125, 1.0, 67.5, frames), 6.0),
-        ("single periods of fs/4", short_periods(frames), 6.0),
+        ("single periods of fs/4", signals::short_periods(frames), 6.0),
         ("white noise", white, 20.0),
         ("clipped music", clipped_music, 12.0),
         ("square", square, 6.0),

@@ -1,6 +1,6 @@
 //! The bits of every processor, on every machine.
 //!
-//! `golden.txt` holds a line `name revision digest` per processor and revision, and one per kernel that the clips and the
+//! `golden.txt` holds lines `name revision digest` per processor and revision, one each for rates and a key, and one per kernel that the clips and the
 //! finish use beside them. A digest that no longer matches is never a matter of tolerance: either the change was a mistake,
 //! or the revision rises, and a line for it is added: a processor's in `nodes/mod.rs`, a kernel's below, together with
 //! those of the stages that it serves in `plan/keys.rs`. `MIXDOWN_GOLDEN=print` prints the lines of today.
@@ -18,19 +18,28 @@ use mixdown_dsp::simd::Level;
 const FRAMES: usize = 20_000;
 
 /// The kernels' revisions, in the order of [`digests::KERNELS`].
-const KERNEL_REVISIONS: [(&str, u32); 6] =
-    [("resampler", 2), ("true_peak", 2), ("loudness", 1), ("dither", 1), ("noise_shape", 1), ("math", 1)];
+const KERNEL_REVISIONS: [(&str, u32); 7] = [
+    ("resampler", 2),
+    ("true_peak", 2),
+    ("loudness", 1),
+    ("dither", 1),
+    ("noise_shape", 1),
+    ("math", 1),
+    ("math_million", 1),
+];
 
 #[test]
 fn everything_sounds_as_its_revision_did_at_every_width_of_vectors() {
     let golden = include_str!("golden.txt");
     let mut differing = BTreeSet::new();
     for level in Level::ALL.into_iter().filter(|level| level.force()) {
-        let processors =
-            Processor::REVISIONS.iter().map(|&(name, revision)| (name, revision, digests::of_processor(name, FRAMES)));
+        let processors = Processor::REVISIONS.iter().flat_map(|&(name, revision)| {
+            let digests = digests::of_processor(name, FRAMES).into_iter();
+            digests.map(move |(name, digest)| (name, revision, digest))
+        });
         let kernels = digests::KERNELS.iter().zip(KERNEL_REVISIONS).map(|(&(name, digest), (named, revision))| {
             assert_eq!(name, named);
-            (name, revision, digest(FRAMES))
+            (name.to_owned(), revision, digest(FRAMES))
         });
         for (name, revision, digest) in processors.chain(kernels) {
             let line = format!("{name} {revision} {digest}");

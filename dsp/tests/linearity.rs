@@ -73,7 +73,7 @@ fn ways(processor: &Processor, trial: &Trial) -> Vec<Option<Audio>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: long::rounds(150), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: long::rounds(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn sums_pass_as_sums_through_every_processor_that_says_so(

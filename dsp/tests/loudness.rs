@@ -157,6 +157,41 @@ fn each_channel_of_each_layout_has_the_weight_of_its_place() {
     }
 }
 
+/// What a meter reads at the end of every 10 ms of stereo tones from `after` seconds on, in LUFS.
+fn readings(sample_rate_hz: u32, segments: Segments<'_>, after: f64, power: fn(&Meter) -> Option<f64>) -> Vec<f64> {
+    let tone = tones(sample_rate_hz, segments);
+    let whole = buffer(&[&tone, &tone]);
+    let mut meter = Meter::loudness_only(sample_rate_hz, 2);
+    let end = |hop: u64| (hop * u64::from(sample_rate_hz)).div_ceil(100) as usize;
+    let mut readings = Vec::new();
+    for hop in (1..).take_while(|hop| end(*hop) <= tone.len()) {
+        meter.push(&part(&whole, end(hop - 1), end(hop)));
+        if hop as f64 / 100.0 >= after {
+            readings.push(db_from_power(power(&meter).expect("because a window is full")) - 0.691);
+        }
+    }
+    readings
+}
+
+#[track_caller]
+fn assert_stands_still(case: &str, readings: &[f64], least: usize) {
+    assert!(readings.len() >= least, "{case}: {} readings", readings.len());
+    assert_lufs(&format!("lowest of {case}"), readings.iter().copied().reduce(f64::min), -23.0, ALLOWED_LU);
+    assert_lufs(&format!("highest of {case}"), readings.iter().copied().reduce(f64::max), -23.0, ALLOWED_LU);
+}
+
+#[test]
+fn in_cases_9_and_12_the_reading_stands_still_while_the_tones_alternate() {
+    for rate in RATES {
+        let tones = [(1.34, -20.0), (1.66, -30.0)].repeat(5);
+        let case = format!("case 9 at {rate} Hz");
+        assert_stands_still(&case, &readings(rate, &tones, 3.0, Meter::short_term_power), 1200);
+        let tones = [(0.18, -20.0), (0.22, -30.0)].repeat(25);
+        let case = format!("case 12 at {rate} Hz");
+        assert_stands_still(&case, &readings(rate, &tones, 1.0, Meter::momentary_power), 900);
+    }
+}
+
 #[test]
 fn short_term_cases_9_to_11_hold_their_maxima() {
     for rate in RATES {

@@ -21,33 +21,35 @@ fn first_insert(inserts: &str) -> Processor {
     read(inserts).tracks[0].inserts[0].processor.clone()
 }
 
-/// The names of a processor's parameters in the schema, `preset` not among them, and those of its bands.
-fn parameters(processor: &str) -> Vec<String> {
+/// A processor's parameters as the schema has them, `preset` not among them, and those of its bands: each with its name.
+fn fields(processor: &str) -> Vec<(String, serde_json::Value)> {
     let schema: serde_json::Value = serde_json::from_str(&schema()).expect("because the schema is JSON");
     let definition = |reference: &serde_json::Value| {
         let name = reference["$ref"].as_str().expect("because structs stand in $defs").rsplit('/').next();
         schema["$defs"][name.expect("because a reference has segments")].clone()
     };
+    let properties = |table: &serde_json::Value| {
+        let fields = table["properties"].as_object().into_iter().flatten();
+        fields.map(|(name, field)| (name.clone(), field.clone())).collect::<Vec<_>>()
+    };
     let variants = schema["$defs"]["Insert"]["oneOf"].as_array().expect("because an insert names one processor");
     let variant = variants.iter().find(|variant| variant["properties"].get(processor).is_some());
     let table = definition(&variant.expect("because every processor is a variant")["properties"][processor]);
-    let mut names = Vec::new();
-    for (name, field) in table["properties"].as_object().into_iter().flatten() {
-        names.push(name.clone());
-        for inner in [field, &field["items"]].into_iter().filter(|inner| inner.get("$ref").is_some()) {
-            names.extend(
-                definition(inner)["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()),
-            );
+    let mut fields = Vec::new();
+    for (name, field) in properties(&table) {
+        for inner in [&field, &field["items"]].into_iter().filter(|inner| inner.get("$ref").is_some()) {
+            fields.extend(properties(&definition(inner)));
         }
+        fields.push((name, field));
     }
-    names.retain(|name| name != "preset");
-    names
+    fields.retain(|(name, _)| name != "preset");
+    fields
 }
 
 #[test]
 fn every_processor_with_parameters_has_presets_worth_the_name() {
     for (processor, _) in Processor::REVISIONS {
-        let wanted = match parameters(processor).len() {
+        let wanted = match fields(processor).len() {
             0 => 0,
             1 => 1,
             _ => 3,
@@ -144,18 +146,80 @@ fn a_fault_in_what_a_preset_says_stands_where_the_preset_is_named() {
     read(&moved);
 }
 
+/// The page of a processor.
+fn page(processor: &str) -> String {
+    let path = format!("{}/../docs/processors/{processor}.md", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The row of a table that is about a name, cell by cell.
+fn row<'a>(page: &'a str, name: &str) -> Option<Vec<&'a str>> {
+    let line = page.lines().find(|line| line.starts_with(&format!("| `{name}`")))?;
+    Some(line.trim_matches('|').split('|').map(str::trim).collect())
+}
+
+/// The unit that the suffix of a name stands for.
+fn unit(name: &str) -> Option<&'static str> {
+    let units = [
+        ("_db_per_octave", "dB/octave"),
+        ("_dbtp", "dBTP"),
+        ("_db", "dB"),
+        ("_hz", "Hz"),
+        ("_ms", "ms"),
+        ("_beats", "beats"),
+        ("_s", "s"),
+    ];
+    units.into_iter().find(|(suffix, _)| name.ends_with(suffix)).map(|(_, unit)| unit)
+}
+
+/// The bounds that the schema sets to a number, or to each of a list, as a page writes them. Whole numbers are choices.
+fn bounds(field: &serde_json::Value) -> Vec<String> {
+    let numbers = [field, &field["items"]].into_iter().filter(|field| field["type"] != "integer");
+    let bounds = numbers.flat_map(|field| [&field["minimum"], &field["maximum"]]);
+    let written =
+        |bound: f64| if bound == 1.0 / 64.0 { "1/64".to_owned() } else { bound.to_string().replace('-', "−") };
+    bounds.filter_map(serde_json::Value::as_f64).map(written).collect()
+}
+
 #[test]
-fn every_processor_has_a_page_that_names_its_parameters_and_presets_and_compares() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/processors");
+fn every_page_has_the_formula_the_units_and_ranges_the_extremes_and_the_source() {
+    let mut missing = Vec::new();
     for (processor, _) in Processor::REVISIONS {
-        let page = std::fs::read_to_string(format!("{folder}/{processor}.md"));
-        let page = page.unwrap_or_else(|error| panic!("docs/processors/{processor}.md: {error}"));
-        let presets = Processor::presets_of(processor).map(|preset| preset.name.clone());
-        let names = parameters(processor).into_iter().chain(presets);
-        let missing: Vec<String> = names.filter(|name| !page.contains(&format!("`{name}`"))).collect();
-        assert!(missing.is_empty(), "docs/processors/{processor}.md does not name {missing:?}");
+        let page = page(processor);
+        let mut demand = |holds: bool, what: String| {
+            if !holds {
+                missing.push(format!("{processor}.md: {what}"));
+            }
+        };
+        demand(page.starts_with(&format!("# `{processor}`\n")), "no title with its name".to_owned());
+        let is_formula = |line: &str| line.starts_with("    ") && line.contains(['=', '←']);
+        demand(page.lines().any(is_formula) || page.contains("\n## Formula\n"), "no formula".to_owned());
+        let extremes = page.split("\n## At the extremes\n").nth(1).is_some_and(|text| text.trim().starts_with('-'));
+        let column = page.lines().any(|line| line.starts_with("| Parameter") && line.contains("the extremes |"));
+        demand(extremes || column, "nothing on the extremes".to_owned());
+        let source = |line: &str| ["Source: ", "Sources: ", "## Sources"].iter().any(|word| line.starts_with(word));
+        demand(page.lines().any(source), "no source".to_owned());
+        for (name, field) in fields(processor) {
+            let Some(row) = row(&page, &name) else {
+                demand(false, format!("no row for `{name}`"));
+                continue;
+            };
+            let range = row.get(1).copied().unwrap_or_default();
+            // A level in dB is one re full scale.
+            let words: Vec<&str> = range.split([' ', ',']).map(|w| if w == "dBFS" { "dB" } else { w }).collect();
+            for wanted in bounds(&field).iter().map(String::as_str).chain(unit(&name)) {
+                demand(words.contains(&wanted), format!("`{name}` has {range:?}, which lacks {wanted}"));
+            }
+        }
+        for preset in Processor::presets_of(processor) {
+            let says = row(&page, &preset.name).and_then(|row| row.last().copied()).unwrap_or_default();
+            demand(says.split(' ').count() > 1, format!("does not say what the preset `{}` is for", preset.name));
+        }
         let compared = page.split("\n## Against other tools\n").nth(1).unwrap_or_default();
-        let named = compared.contains("ffmpeg") || compared.contains("sox");
-        assert!(named, "docs/processors/{processor}.md compares with no other tool, and does not say why not");
+        demand(
+            compared.contains("ffmpeg") || compared.contains("sox"),
+            "compares with no other tool, and does not say why not".to_owned(),
+        );
     }
+    assert!(missing.is_empty(), "{missing:#?}");
 }

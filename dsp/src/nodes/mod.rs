@@ -306,6 +306,27 @@ processors! {
 }
 
 impl Processor {
+    /// The longest tail in frames over the course of its automation: of each automated parameter in turn, the value of its
+    /// base, lowest and highest knot that lengthens the tail most.
+    #[must_use]
+    pub fn longest_tail_frames(&self, lanes: &[ParameterLane], sample_rate_hz: u32) -> u64 {
+        let mut processor = self.clone();
+        let mut longest = processor.parameters().tail_frames(sample_rate_hz);
+        for ParameterLane { parameter, lane } in lanes {
+            let mut best = processor.parameters().get(*parameter);
+            let values = || lane.knots().iter().map(|knot| knot.value);
+            for value in [values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)] {
+                processor.parameters_mut().set(*parameter, value);
+                let tail = processor.parameters().tail_frames(sample_rate_hz);
+                if tail > longest {
+                    (longest, best) = (tail, value);
+                }
+            }
+            processor.parameters_mut().set(*parameter, best);
+        }
+        longest
+    }
+
     /// What stands in the document's field of that name of the processor, or of its bands: `bands.2.kind`.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<serde_json::Value> {

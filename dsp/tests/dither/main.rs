@@ -9,6 +9,8 @@ use mixdown_dsp::kernels::dither::Quantizer;
 use mixdown_dsp::kernels::noise_shape::WANNAMAKER_9;
 use proptest::prelude::*;
 
+#[path = "../support/long.rs"]
+mod long;
 mod shaped;
 
 const FRAMES: usize = 1 << 20;
@@ -168,6 +170,8 @@ fn the_noise_is_the_same_on_every_machine() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(long::rounds(256)))]
+
     #[test]
     fn any_cut_gives_the_same_codes(cuts in prop::collection::vec(1_usize..300, 1..10), seed: u64) {
         let frames: usize = cuts.iter().sum();

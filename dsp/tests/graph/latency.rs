@@ -11,7 +11,7 @@ fn latency_sprinkled_over_a_production_changes_no_bit_of_its_stems_and_mixes() {
     let (studio, document) = production();
     let expected = studio.render(&studio.session(document.clone()), PLAIN);
     let mut rng = Rng(7);
-    for round in 0..12 {
+    for round in 0..crate::long::rounds(200) as usize {
         let mut sprinkled = document.clone();
         random::sprinkle(&mut sprinkled, &mut rng);
         let cut = Cut { threads: 2, block_frames: [512, 333, 64][round % 3], spread: round % 2 == 1 };

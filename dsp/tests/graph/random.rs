@@ -74,6 +74,11 @@ fn inserts(keys: &[String], lanes: &mut Vec<Value>, rng: &mut Rng) -> Value {
 pub fn graph(file: &str, mixes: Value, rng: &mut Rng) -> Value {
     let bus_count = rng.below(6);
     let track_count = 1 + rng.below(5);
+    graph_of(track_count, bus_count, file, mixes, rng)
+}
+
+/// The same of so many tracks and buses.
+pub fn graph_of(track_count: usize, bus_count: usize, file: &str, mixes: Value, rng: &mut Rng) -> Value {
     // Routes go from lower to higher ranks, which are shuffled against the document order.
     let mut ranks: Vec<usize> = (0..bus_count).collect();
     (1..bus_count).rev().for_each(|index| ranks.swap(index, rng.below(index + 1)));

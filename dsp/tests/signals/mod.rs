@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use core::f64::consts::TAU;
+use core::f64::consts::{PI, TAU};
 
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::math;
@@ -32,6 +32,37 @@ pub fn sine(frequency: f64, amplitude: f64, degrees: f64, frames: usize) -> Vec<
         .map(|n| {
             let fade = (n.min(frames - 1 - n) as f64 / 480.0).min(1.0);
             (fade * amplitude * math::sin(TAU * frequency * n as f64 + phase)) as f32
+        })
+        .collect()
+}
+
+/// fs/6 at half scale with one period of fs/4 at full scale in it, as cases 20 to 23 of Tech 3341, each offset in its turn.
+pub fn short_periods(frames: usize) -> Vec<f32> {
+    let at_4_fs: Vec<f64> = (0..4 * frames)
+        .map(|n| {
+            let (turn, at) = (n / 9_601, n % 9_601);
+            let sine = if (4_800..4_816).contains(&at) {
+                math::sin(TAU * at as f64 / 16.0)
+            } else {
+                0.5 * math::sin(TAU * at as f64 / 24.0)
+            };
+            if turn % 2 == 0 { sine } else { -sine }
+        })
+        .collect();
+    // 48 zero crossings of a low pass at 0.45 of the lower rate.
+    let low_pass: Vec<f64> = (-192..=192)
+        .map(|k| {
+            let t = f64::from(k) * 0.225;
+            let sinc = if k == 0 { 1.0 } else { math::sin(PI * t) / (PI * t) };
+            0.225 * sinc * (0.5 + 0.5 * math::cos(PI * f64::from(k) / 193.0))
+        })
+        .collect();
+    (0..frames)
+        .map(|n| {
+            let value = low_pass.iter().enumerate().fold(0.0, |sum, (k, tap)| {
+                sum + tap * (4 * n + k).checked_sub(192).and_then(|at| at_4_fs.get(at)).copied().unwrap_or(0.0)
+            });
+            value as f32
         })
         .collect()
 }

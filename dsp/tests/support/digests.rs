@@ -8,17 +8,38 @@ use mixdown_dsp::kernels::resampler::Resampler;
 use mixdown_dsp::kernels::true_peak::TruePeakReader;
 use mixdown_dsp::loudness::Meter;
 use mixdown_dsp::math;
+use mixdown_dsp::nodes::Processor;
 
 use crate::support::{Rig, moving_lanes, noise, paths};
 
-/// BLAKE3 over what a processor on all its paths makes of noise, still and automated, mono and stereo.
-pub fn of_processor(name: &str, frames: usize) -> String {
+/// Digests of a processor, each with its name: `name` at 48 kHz, `name@44100` and `name@192000` at those rates, and
+/// `name+key` with a side-chain key at 48 kHz, where it listens to one.
+pub fn of_processor(name: &str, frames: usize) -> Vec<(String, String)> {
+    let processors: Vec<Processor> =
+        paths().into_iter().map(|(_, processor)| processor).filter(|processor| processor.name() == name).collect();
+    let at = |rate_hz, key| of_paths(&processors, rate_hz, frames, key);
+    let mut digests = vec![
+        (name.to_owned(), at(48_000, None)),
+        (format!("{name}@44100"), at(44_100, None)),
+        (format!("{name}@192000"), at(192_000, None)),
+    ];
+    if processors[0].parameters().accepts_sidechain() {
+        // Two more channels of noise, in bursts.
+        let mut key = noise(4, frames, 0.9).split_off(2);
+        key.iter_mut().flatten().enumerate().filter(|(n, _)| n / 3000 % 2 == 1).for_each(|(_, sample)| *sample *= 0.01);
+        digests.push((format!("{name}+key"), at(48_000, Some(&key))));
+    }
+    digests
+}
+
+/// BLAKE3 over what processors make of noise, still and automated, mono and stereo.
+fn of_paths(processors: &[Processor], rate_hz: u32, frames: usize, key: Option<&[Vec<f32>]>) -> String {
     let mut hasher = blake3::Hasher::new();
-    for (_, processor) in paths().into_iter().filter(|(_, processor)| processor.name() == name) {
+    for processor in processors {
         for channels in [1, 2] {
-            for lanes in [Vec::new(), moving_lanes(&processor, frames as u64)] {
-                let mut rig = Rig::new(&processor, 48_000, channels, &lanes);
-                for sample in rig.run(&noise(channels, frames, 0.7), None, &[1024]).iter().flatten() {
+            for lanes in [Vec::new(), moving_lanes(processor, frames as u64)] {
+                let mut rig = Rig::new(processor, rate_hz, channels, &lanes);
+                for sample in rig.run(&noise(channels, frames, 0.7), key, &[1024]).iter().flatten() {
                     hasher.update(&sample.to_le_bytes());
                 }
             }
@@ -31,13 +52,14 @@ pub fn of_processor(name: &str, frames: usize) -> String {
 pub type DigestOver = fn(usize) -> String;
 
 /// What the finish and the clips are made with, beside the processors.
-pub const KERNELS: [(&str, DigestOver); 6] = [
+pub const KERNELS: [(&str, DigestOver); 7] = [
     ("resampler", resampler),
     ("true_peak", true_peak),
     ("loudness", loudness),
     ("dither", dither),
     ("noise_shape", noise_shape),
-    ("math", elementary_functions),
+    ("math", |frames| elementary_functions(5 * frames)),
+    ("math_million", |frames| elementary_functions(50 * frames)),
 ];
 
 fn stereo(frames: usize) -> Buffer {
@@ -116,11 +138,11 @@ fn noise_shape(frames: usize) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-/// Ten functions at `5·frames` places each: a million values at 20 000.
-fn elementary_functions(frames: usize) -> String {
+/// Ten functions at so many places each: a hundred thousand and a million at 20 000 frames.
+fn elementary_functions(places: usize) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut state = 1_u64;
-    for _ in 0..5 * frames {
+    for _ in 0..places {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let (part, angle) = ((state >> 11) as f64 / (1_u64 << 53) as f64, f64::from((state >> 40) as u32) * 1e-3);
         let positive = f64::from_bits(state >> 2 | 1 << 60);

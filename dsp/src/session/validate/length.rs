@@ -1,7 +1,6 @@
 //! Lengths: of every stem, and of the session.
 
 use super::{Context, Report};
-use crate::node::ParameterLane;
 use crate::session::time::MAX_SESSION_SECONDS;
 use crate::session::valid::{Bus, BusIndex, Insert, Master, Output, Strip, Track};
 
@@ -70,25 +69,5 @@ fn onward(strip: &Strip, bus_tails: &[u64], master_tail: u64) -> u64 {
 }
 
 fn chain_tail(inserts: &[Insert], rate: u32) -> u64 {
-    inserts.iter().map(|insert| insert_tail(insert, rate)).fold(0, u64::saturating_add)
-}
-
-/// The longest tail that an insert has over its automation: of each automated parameter in turn, the value of its base,
-/// lowest and highest knot that lengthens the tail most.
-fn insert_tail(insert: &Insert, rate: u32) -> u64 {
-    let mut processor = insert.processor.clone();
-    let mut longest = processor.parameters().tail_frames(rate);
-    for ParameterLane { parameter, lane } in &insert.lanes {
-        let mut best = processor.parameters().get(*parameter);
-        let values = || lane.knots().iter().map(|knot| knot.value);
-        for value in [values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)] {
-            processor.parameters_mut().set(*parameter, value);
-            let tail = processor.parameters().tail_frames(rate);
-            if tail > longest {
-                (longest, best) = (tail, value);
-            }
-        }
-        processor.parameters_mut().set(*parameter, best);
-    }
-    longest
+    inserts.iter().map(|insert| insert.processor.longest_tail_frames(&insert.lanes, rate)).fold(0, u64::saturating_add)
 }
