@@ -68,6 +68,29 @@ fn fade(curve: FadeCurve, t: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::db_from_power;
+
+    /// The lowest and highest level in dB over a crossfade of two sounds of level 0 dB that correlate by r: the square root of
+    /// g₁² + g₂² + 2·r·g₁·g₂.
+    fn levels_db(curve: FadeCurve, r: f64) -> (f64, f64) {
+        let (falling, rising) = (clip(None, Some((1000, curve))), clip(Some((1000, curve)), None));
+        let level = |frame: u64| {
+            let (out, into) = (falling.at(frame), rising.at(frame));
+            db_from_power(out * out + into * into + 2.0 * r * out * into)
+        };
+        (0..1000).map(level).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), db| (low.min(db), high.max(db)))
+    }
+
+    #[test]
+    fn crossfades_keep_the_level_of_what_they_are_for_and_miss_that_of_the_half_related_by_what_the_reference_says() {
+        for (curve, r) in [(FadeCurve::Linear, 1.0), (FadeCurve::SCurve, 1.0), (FadeCurve::EqualPower, 0.0)] {
+            let (low, high) = levels_db(curve, r);
+            assert!(low > -1e-9 && high < 1e-9, "{curve:?}, r = {r}: {low} to {high} dB");
+        }
+        let (linear, equal_power) = (levels_db(FadeCurve::Linear, 0.5), levels_db(FadeCurve::EqualPower, 0.5));
+        assert!((linear.0 + 1.25).abs() < 0.01 && linear.1 < 1e-9, "{linear:?}");
+        assert!((equal_power.1 - 1.76).abs() < 0.01 && equal_power.0 > -1e-9, "{equal_power:?}");
+    }
 
     fn clip(fade_in: Option<(u64, FadeCurve)>, fade_out: Option<(u64, FadeCurve)>) -> ClipGain {
         ClipGain::new(&Clip {

@@ -20,14 +20,23 @@ fn static_curve_db(c: &Compressor, x: f64) -> f64 {
 
 #[test]
 fn the_static_curve_holds_to_a_thousandth_of_a_db() {
-    for (threshold_db, ratio, knee_db) in [(-18.0, 2.0, 6.0), (-40.0, 8.0, 0.0), (-30.0, 100.0, 20.0)] {
-        let c = Compressor { threshold_db, ratio, knee_db, attack_ms: 0.1, ..Compressor::default() };
+    for (rate_hz, threshold_db, ratio, knee_db) in [
+        (RATE_HZ, -18.0, 2.0, 6.0),
+        (RATE_HZ, -40.0, 8.0, 0.0),
+        (RATE_HZ, -30.0, 100.0, 20.0),
+        (44_100, -24.0, 4.0, 12.0),
+        (88_200, -35.0, 3.0, 40.0),
+        (96_000, -20.0, 1.5, 6.0),
+        (176_400, -50.0, 20.0, 0.0),
+        (192_000, -18.0, 2.0, 6.0),
+    ] {
+        let c = Compressor { threshold_db, ratio, knee_db, attack_ms: 0.05, ..Compressor::default() };
         for step in 0..=160 {
             let level_db = -80.0 + 0.5 * f64::from(step);
-            let output = render(&Processor::Compressor(c.clone()), RATE_HZ, &[constant(level_db, 2000)]);
+            let output = render(&Processor::Compressor(c.clone()), rate_hz, &[constant(level_db, 2000)]);
             let measured = db(f64::from(output[0][1999]));
             let expected = static_curve_db(&c, level_db);
-            assert!((measured - expected).abs() < 0.001, "{level_db} dB: {measured} instead of {expected}");
+            assert!((measured - expected).abs() < 0.001, "{level_db} dB at {rate_hz} Hz: {measured}, not {expected}");
         }
     }
 }

@@ -3,6 +3,7 @@ use core::f64::consts::TAU;
 use mixdown_dsp::math;
 use mixdown_dsp::nodes::{DeEsser, DeEsserMode, Processor};
 
+use super::dynamics::arrival_frames;
 use super::support::{MAX_BLOCK_FRAMES, Rig, bits, noise, render};
 use super::{audible_hz, db, from_db, spectrum};
 
@@ -116,6 +117,33 @@ fn a_burst_in_a_vowel_is_caught_by_its_start_and_let_go_after() {
     // 200 ms after its end, five times the release.
     let after = gain_db(38_400, 43_200);
     assert!(after.abs() < 0.05, "{after} dB after");
+}
+
+#[test]
+fn attack_and_release_are_63_percent_times_beside_the_window_of_the_key() {
+    // A steady probe shows the gain; a key goes from all below the frequency to all above it and back.
+    for (rate_hz, attack_ms, release_ms) in
+        [(44_100, 50.0, 500.0), (48_000, 10.0, 100.0), (96_000, 50.0, 200.0), (192_000, 20.0, 100.0)]
+    {
+        let d =
+            DeEsser { threshold_db: -12.0, ratio: 100.0, range_db: 6.0, attack_ms, release_ms, ..DeEsser::default() };
+        let d = Processor::DeEsser(DeEsser { mode: DeEsserMode::Wide, lookahead_ms: 0.0, ..d });
+        let frames = |ms: f64| (ms * f64::from(rate_hz) / 1000.0) as usize;
+        let (on, off) = (frames(100.0), frames(100.0 + 20.0 * attack_ms));
+        let end = off + frames(20.0 * release_ms);
+        let wave = |hz: f64, n: usize| math::sin(TAU * hz * n as f64 / f64::from(rate_hz)) as f32;
+        let key = (0..end).map(|n| wave(if (on..off).contains(&n) { 16_000.0 } else { 200.0 }, n)).collect();
+        let probe = vec![0.1; end];
+        let mut rig = Rig::new(&d, rate_hz, 1, &[]);
+        let output = rig.run(std::slice::from_ref(&probe), Some(&[key]), &[MAX_BLOCK_FRAMES]).remove(0);
+        for (name, ms, from, to, window_ms) in
+            [("attack", attack_ms, on, off, 0.0..1.8), ("release", release_ms, off, end, 3.0..5.2)]
+        {
+            let found_ms = arrival_frames(&probe, &output, from, to) as f64 * 1000.0 / f64::from(rate_hz);
+            // A quarter of the window full of sibilance asks for the whole range, three quarters without for the first of it back.
+            assert!(window_ms.contains(&(found_ms - ms)), "{name} of {ms} ms at {rate_hz} Hz: {found_ms} ms");
+        }
+    }
 }
 
 #[test]

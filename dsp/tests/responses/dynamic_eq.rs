@@ -185,10 +185,15 @@ fn it_moves_by_its_attack_and_comes_back_by_its_release() {
         let share = |at: &usize| (gain_db(*at) - from) / (to - from) >= 1.0 - 1.0 / core::f64::consts::E;
         ((start..end - 22).find(share).expect("because it arrives") + 11 - start) as f64 / 44.1
     };
-    // The cells add up to 32 frames, the ear's filter a little; decoupled smoothing lengthens the release by the attack.
+    // Decoupled smoothing lets go through one pole of 150 ms and then one of 20 ms: what is left of a step after t ms is
+    // (150·e^(−t/150) − 20·e^(−t/20))/130, which is 1/e at 171.5 ms.
+    let left = |ms: f64| (150.0 * math::exp(-ms / 150.0) - 20.0 * math::exp(-ms / 20.0)) / 130.0;
+    assert!((left(171.5) * core::f64::consts::E - 1.0).abs() < 1e-3, "{}", left(171.5));
+    // Beyond these the cells take up to 32 frames, and the ear's filter a little.
     let (attack_ms, release_ms) = (reached(on, 0.0, -12.0), reached(off, -12.0, 0.0));
-    assert!((20.0..22.0).contains(&attack_ms), "attack {attack_ms} ms");
-    assert!((150.0..174.0).contains(&release_ms), "release {release_ms} ms");
+    println!("attack {attack_ms:.2} ms, release {release_ms:.2} ms");
+    assert!((20.0..21.5).contains(&attack_ms), "attack {attack_ms} ms");
+    assert!((171.5..173.0).contains(&release_ms), "release {release_ms} ms");
 }
 
 #[test]

@@ -7,7 +7,11 @@ use super::support::{bits, noise, render};
 const RATE_HZ: u32 = 48_000;
 
 fn expanded(expander: &Expander, input: &[f32]) -> Vec<f32> {
-    render(&Processor::Expander(expander.clone()), RATE_HZ, &[input.to_vec()]).remove(0)
+    expanded_at(RATE_HZ, expander, input)
+}
+
+fn expanded_at(rate_hz: u32, expander: &Expander, input: &[f32]) -> Vec<f32> {
+    render(&Processor::Expander(expander.clone()), rate_hz, &[input.to_vec()]).remove(0)
 }
 
 /// The compressor's tutorial curve turned about: gain in dB at a level.
@@ -25,15 +29,19 @@ fn static_gain_db(e: &Expander, x: f64) -> f64 {
 
 #[test]
 fn the_static_curve_holds_to_a_thousandth_of_a_db() {
-    for (threshold_db, ratio, knee_db, range_db) in
-        [(-45.0, 2.0, 6.0, 100.0), (-30.0, 4.0, 0.0, 40.0), (-20.0, 1.5, 40.0, 20.0), (-50.0, 100.0, 10.0, 80.0)]
-    {
-        let e = Expander { threshold_db, ratio, knee_db, range_db, attack_ms: 0.1, rms_ms: 1.0, ..Expander::default() };
+    for (rate_hz, threshold_db, ratio, knee_db, range_db) in [
+        (48_000, -45.0, 2.0, 6.0, 100.0),
+        (44_100, -30.0, 4.0, 0.0, 40.0),
+        (96_000, -20.0, 1.5, 40.0, 20.0),
+        (192_000, -50.0, 100.0, 10.0, 80.0),
+    ] {
+        let e =
+            Expander { threshold_db, ratio, knee_db, range_db, attack_ms: 0.05, rms_ms: 1.0, ..Expander::default() };
         for detection in [Detection::Peak, Detection::Rms] {
             let e = Expander { detection, ..e.clone() };
             for step in 0..=80 {
                 let level_db = -80.0 + f64::from(step);
-                let measured = db(f64::from(expanded(&e, &constant(level_db, 2000))[1999])) - level_db;
+                let measured = db(f64::from(expanded_at(rate_hz, &e, &constant(level_db, 2000))[1999])) - level_db;
                 let expected = static_gain_db(&e, level_db);
                 assert!((measured - expected).abs() < 0.001, "{level_db} dB: {measured} instead of {expected}");
             }
@@ -55,18 +63,20 @@ fn an_rms_detector_gives_a_steady_tone_the_gain_of_its_rms_level() {
 
 #[test]
 fn attack_and_release_are_63_percent_times() {
-    for (attack_ms, release_ms) in [(1.0, 50.0), (10.0, 120.0)] {
+    for (rate_hz, attack_ms, release_ms) in
+        [(48_000, 1.0, 50.0), (48_000, 10.0, 120.0), (44_100, 5.0, 80.0), (96_000, 10.0, 60.0), (192_000, 2.0, 50.0)]
+    {
         let e = Expander { knee_db: 0.0, hold_ms: 0.0, attack_ms, release_ms, ..Expander::default() };
         let e = Expander { detection: Detection::Peak, ..e };
-        let frames = |ms: f64| (ms * 48.0) as usize;
+        let frames = |ms: f64| (ms * f64::from(rate_hz) / 1000.0) as usize;
         let (rise, fall) = (1000, 1000 + frames(25.0 * attack_ms));
         let end = fall + frames(25.0 * release_ms);
         let input = levels(&[(-60.0, rise), (-10.0, fall - rise), (-60.0, end - fall)]);
-        let output = expanded(&e, &input);
+        let output = expanded_at(rate_hz, &e, &input);
         for (name, ms, start, end) in [("attack", attack_ms, rise, fall), ("release", release_ms, fall, end)] {
             let measured = arrival_frames(&input, &output, start, end);
             let tolerance = (frames(ms) / 200).max(1);
-            assert!(measured.abs_diff(frames(ms)) <= tolerance, "{name} {ms} ms: {measured} frames");
+            assert!(measured.abs_diff(frames(ms)) <= tolerance, "{name} {ms} ms at {rate_hz} Hz: {measured} frames");
         }
     }
 }

@@ -73,17 +73,19 @@ fn a_level_between_the_two_thresholds_renews_the_hold() {
 
 #[test]
 fn attack_and_release_are_63_percent_times_of_the_range() {
-    for (attack_ms, release_ms) in [(0.5, 50.0), (10.0, 120.0), (30.0, 400.0)] {
+    for (rate_hz, attack_ms, release_ms) in
+        [(RATE_HZ, 0.5, 50.0), (RATE_HZ, 30.0, 400.0), (44_100, 10.0, 120.0), (96_000, 5.0, 60.0), (192_000, 2.0, 50.0)]
+    {
         let gate = Gate { attack_ms, release_ms, hold_ms: 0.0, range_db: 40.0, ..Gate::default() };
-        let frames = |ms: f64| (ms * 48.0) as usize;
+        let frames = |ms: f64| (ms * f64::from(rate_hz) / 1000.0) as usize;
         let (rise, fall) = (1000, 1000 + frames(25.0 * attack_ms).max(2000));
         let end = fall + frames(25.0 * release_ms);
         let input = levels(&[(-60.0, rise), (-10.0, fall - rise), (-60.0, end - fall)]);
-        let output = gated(&gate, &input);
+        let output = render(&Processor::Gate(gate), rate_hz, std::slice::from_ref(&input)).remove(0);
         for (name, ms, start, end) in [("attack", attack_ms, rise, fall), ("release", release_ms, fall, end)] {
             let measured = arrival_frames(&input, &output, start, end);
             let tolerance = (frames(ms) / 200).max(1);
-            assert!(measured.abs_diff(frames(ms)) <= tolerance, "{name} {ms} ms: {measured} frames");
+            assert!(measured.abs_diff(frames(ms)) <= tolerance, "{name} {ms} ms at {rate_hz} Hz: {measured} frames");
         }
     }
 }

@@ -4,6 +4,7 @@ use mixdown_dsp::kernels::ballistics::Smoothing;
 use mixdown_dsp::math;
 use mixdown_dsp::nodes::{CompressorBand, Detection, Multiband, Processor};
 
+use super::dynamics::{arrival_frames, levels};
 use super::support::{MAX_BLOCK_FRAMES, Rig, bits, impulse, noise, render};
 use super::tools::{read_f32, sox};
 use super::{audible_hz, db, from_db, spectrum};
@@ -156,6 +157,30 @@ fn attack_and_release_are_those_of_the_band() {
         let found_ms = (reached.expect("because it arrives") + 12 - start) as f64 / 48.0;
         // 10 ms after the step the crossover has rung out; the window adds at most its length.
         assert!((0.0..1.6).contains(&(found_ms - ms)), "{found_ms} ms instead of {ms}");
+    }
+}
+
+#[test]
+fn attack_and_release_are_63_percent_times_where_no_crossover_rings() {
+    // Direct current in a band up to 20 kHz: the detector reads the level itself.
+    let band = CompressorBand { threshold_db: -40.0, ratio: 4.0, knee_db: 0.0, ..CompressorBand::default() };
+    for (rate_hz, attack_ms, release_ms) in [(48_000, 20.0, 150.0), (96_000, 10.0, 60.0), (192_000, 30.0, 100.0)] {
+        let times = CompressorBand { attack_ms, release_ms, ..band.clone() };
+        let bands = vec![times, CompressorBand { bypass: true, ..band.clone() }];
+        let m = Multiband { crossovers_hz: vec![20_000.0], bands, ..Multiband::default() };
+        let frames = |ms: f64| (ms * f64::from(rate_hz) / 1000.0) as usize;
+        let (on, off) = (frames(20.0), frames(20.0 + 25.0 * attack_ms));
+        let end = off + frames(25.0 * release_ms);
+        let input = levels(&[(-60.0, on), (-6.0, off - on), (-60.0, end - off)]);
+        let mut output = render(&Processor::Multiband(m), rate_hz, std::slice::from_ref(&input)).remove(0);
+        for (name, ms, from, to) in [("attack", attack_ms, on, off), ("release", release_ms, off, end)] {
+            // For half a millisecond after a step the output is the crossover's own, and no gain.
+            let before = output[from - 1] / input[from - 1];
+            (from..from + frames(0.5)).for_each(|frame| output[frame] = before * input[frame]);
+            let found = arrival_frames(&input, &output, from, to);
+            let tolerance = (frames(ms) / 200).max(1);
+            assert!(found.abs_diff(frames(ms)) <= tolerance, "{name} {ms} ms at {rate_hz} Hz: {found} frames");
+        }
     }
 }
 

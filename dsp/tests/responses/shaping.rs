@@ -16,9 +16,13 @@ fn sine(hz: f64, amplitude: f64, frames: usize) -> Vec<f32> {
 
 /// Amplitude of a whole number of periods' component at a frequency.
 fn amplitude(signal: &[f32], hz: f64) -> f64 {
+    amplitude_at(RATE_HZ, signal, hz)
+}
+
+fn amplitude_at(rate_hz: u32, signal: &[f32], hz: f64) -> f64 {
     let (mut re, mut im) = (0.0, 0.0);
     for (n, sample) in signal.iter().enumerate() {
-        let turns = hz * n as f64 / f64::from(RATE_HZ);
+        let turns = hz * n as f64 / f64::from(rate_hz);
         let phase = TAU * (turns - turns.floor());
         re += f64::from(*sample) * math::cos(phase);
         im += f64::from(*sample) * math::sin(phase);
@@ -31,6 +35,14 @@ fn steady(processor: &Processor, input: Vec<f32>) -> Vec<f32> {
     render(processor, RATE_HZ, &[input]).remove(0)[12_000..24_000].to_vec()
 }
 
+/// The second of two quarters of a second of a sine of 0 dBFS, at any rate.
+fn steady_at(rate_hz: u32, processor: &Processor, hz: u32) -> Vec<f32> {
+    let frames = rate_hz as usize / 4;
+    let phase = |n: usize| TAU * f64::from(hz) * n as f64 / f64::from(rate_hz);
+    let tone = (0..2 * frames).map(|n| math::sin(phase(n)) as f32).collect();
+    render(processor, rate_hz, &[tone]).remove(0)[frames..].to_vec()
+}
+
 fn hard(drive_db: f64) -> Processor {
     Processor::Clipper(Clipper { ceiling_db: 0.0, drive_db, ..Clipper::default() })
 }
@@ -41,15 +53,19 @@ fn saturator(curve: SaturatorCurve, drive_db: f64) -> Processor {
 
 /// The worst single alias up to 20 kHz in dB of the fundamental, of a sine of 0 dBFS whose period is a whole divisor.
 fn worst_alias_dbc(processor: &Processor, hz: u32) -> f64 {
-    let output = steady(processor, sine(f64::from(hz), 1.0, 24_000));
-    let fundamental = amplitude(&output, f64::from(hz));
+    worst_alias_at(RATE_HZ, processor, hz)
+}
+
+fn worst_alias_at(rate_hz: u32, processor: &Processor, hz: u32) -> f64 {
+    let output = steady_at(rate_hz, processor, hz);
+    let fundamental = amplitude_at(rate_hz, &output, f64::from(hz));
     // All harmonics fold to multiples of the greatest common divisor of tone and rate.
-    let (mut a, mut b) = (RATE_HZ, hz);
+    let (mut a, mut b) = (rate_hz, hz);
     while b > 0 {
         (a, b) = (b, a % b);
     }
     let lines = (1..=20_000 / a).map(|line| line * a).filter(|line| line % hz != 0);
-    db(lines.map(|line| amplitude(&output, f64::from(line))).fold(0.0, f64::max) / fundamental)
+    db(lines.map(|line| amplitude_at(rate_hz, &output, f64::from(line))).fold(0.0, f64::max) / fundamental)
 }
 
 #[test]
@@ -63,6 +79,23 @@ fn aliases_stay_below_their_goals() {
     for curve in [SaturatorCurve::Tape, SaturatorCurve::Tube] {
         let alias = worst_alias_dbc(&saturator(curve, 12.0), 5000);
         assert!(alias < -130.0, "{curve:?}: {alias} dBc");
+    }
+}
+
+#[test]
+fn aliases_stay_low_at_other_rates() {
+    // At 44.1 kHz eight times the rate is less than at 48, and harmonics fold to other places.
+    for (rate_hz, at_8, at_16) in
+        [(44_100, -86.0, -107.0), (88_200, -107.0, -124.0), (96_000, -110.0, -130.0), (192_000, -130.0, -143.0)]
+    {
+        for (oversampling, goal) in [(8, at_8), (16, at_16)] {
+            let clipper = Clipper { ceiling_db: 0.0, drive_db: 12.0, oversampling, ..Clipper::default() };
+            let clipped = worst_alias_at(rate_hz, &Processor::Clipper(clipper), 5000);
+            println!("{rate_hz} Hz, oversampling {oversampling}: hard clip {clipped:.1} dBc");
+            assert!(clipped < goal, "hard clip at {rate_hz} Hz, oversampling {oversampling}: {clipped} dBc");
+        }
+        let tanh = worst_alias_at(rate_hz, &saturator(SaturatorCurve::Tanh, 12.0), 5000);
+        assert!(tanh < -140.0, "tanh at {rate_hz} Hz: {tanh} dBc");
     }
 }
 

@@ -12,24 +12,30 @@ use mixdown_dsp::nodes::Processor;
 
 use crate::support::{Rig, moving_lanes, noise, paths};
 
-/// Digests of a processor, each with its name: `name` at 48 kHz, `name@44100` and `name@192000` at those rates, and
-/// `name+key` with a side-chain key at 48 kHz, where it listens to one.
+/// Digests of a processor, each with its name: those [`at_48_khz`], and `name@44100` and `name@192000` at those rates.
 pub fn of_processor(name: &str, frames: usize) -> Vec<(String, String)> {
-    let processors: Vec<Processor> =
-        paths().into_iter().map(|(_, processor)| processor).filter(|processor| processor.name() == name).collect();
-    let at = |rate_hz, key| of_paths(&processors, rate_hz, frames, key);
-    let mut digests = vec![
-        (name.to_owned(), at(48_000, None)),
-        (format!("{name}@44100"), at(44_100, None)),
-        (format!("{name}@192000"), at(192_000, None)),
-    ];
+    let mut digests = at_48_khz(name, frames);
+    for rate_hz in [44_100, 192_000] {
+        digests.push((format!("{name}@{rate_hz}"), of_paths(&on_all_paths(name), rate_hz, frames, None)));
+    }
+    digests
+}
+
+/// `name` at 48 kHz, and `name+key` with a side-chain key, where the processor listens to one.
+pub fn at_48_khz(name: &str, frames: usize) -> Vec<(String, String)> {
+    let processors = on_all_paths(name);
+    let mut digests = vec![(name.to_owned(), of_paths(&processors, 48_000, frames, None))];
     if processors[0].parameters().accepts_sidechain() {
         // Two more channels of noise, in bursts.
         let mut key = noise(4, frames, 0.9).split_off(2);
         key.iter_mut().flatten().enumerate().filter(|(n, _)| n / 3000 % 2 == 1).for_each(|(_, sample)| *sample *= 0.01);
-        digests.push((format!("{name}+key"), at(48_000, Some(&key))));
+        digests.push((format!("{name}+key"), of_paths(&processors, 48_000, frames, Some(&key))));
     }
     digests
+}
+
+fn on_all_paths(name: &str) -> Vec<Processor> {
+    paths().into_iter().map(|(_, processor)| processor).filter(|processor| processor.name() == name).collect()
 }
 
 /// BLAKE3 over what processors make of noise, still and automated, mono and stereo.
