@@ -31,6 +31,7 @@ mod progress;
 mod quantity;
 mod report;
 mod result;
+mod session_file;
 mod tables;
 mod upload;
 

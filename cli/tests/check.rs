@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{run, run_in, write_session, write_sine};
+use support::{run, run_in, write_session, write_session_with_a_shared_bus, write_sine};
 
 #[test]
 fn a_session_that_holds_together_has_no_faults() {
@@ -23,23 +23,7 @@ fn a_session_that_holds_together_has_no_faults() {
 #[test]
 fn a_bus_that_groups_share_is_noted_and_nothing_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
-    write_session(folder.path());
-    let path = folder.path().join("song.toml");
-    let session = std::fs::read_to_string(&path)
-        .unwrap()
-        .replace(
-            "[[mixes]]\nname = \"main\"",
-            "\
-[[buses]]
-name = \"Glue\"
-inserts = [{ compressor = {} }]
-
-[[mixes]]
-name = \"main\"",
-        )
-        .replace("[[tracks]]\n", "[[tracks]]\noutput = \"Glue\"\n");
-    let groups = "\n[[deliverables]]\neach = \"group\"\nformat = \"wav\"\ndepth = \"24\"\n";
-    std::fs::write(&path, format!("ungrouped = \"by_track\"\n{session}{groups}")).unwrap();
+    write_session_with_a_shared_bus(folder.path());
     let ran = run_in(folder.path(), &["check", "song.toml"]).expect_code(0);
     assert!(ran.stdout.contains("\nnote: song.toml:"), "{}", ran.stdout);
     assert!(ran.stdout.contains("\"Glue\" is shared by the groups \"Tone\", \"Low\""), "{}", ran.stdout);

@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 use mixdown_dsp::digest::Digest;
-use support::{command, run_in, write_session};
+use support::{command, run_in, write_session, write_session_with_a_shared_bus};
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
@@ -84,6 +86,16 @@ fn the_groups_of_a_mix_are_delivered_with_it_and_say_what_they_are() {
 }
 
 #[test]
+fn what_check_notes_is_told_on_stderr_and_the_result_stays_one_document() {
+    let folder = tempfile::tempdir().unwrap();
+    write_session_with_a_shared_bus(folder.path());
+    let ran = run_in(folder.path(), &["render", "song.toml", "--out", "out", "--json"]).expect_code(0);
+    let notes: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("note: song.toml:")).collect();
+    assert!(notes.len() == 1 && notes[0].contains("\"Glue\" is shared by the groups"), "{}", ran.stderr);
+    assert!(ran.json().as_array().unwrap().iter().any(|file| file["file"] == "Two tones - Glue.wav"));
+}
+
+#[test]
 fn only_the_mixes_named_are_delivered() {
     let folder = tempfile::tempdir().unwrap();
     write_session(folder.path());
@@ -118,6 +130,34 @@ fn an_output_folder_that_is_a_file_is_bad_input() {
     std::fs::write(folder.path().join("out"), "").unwrap();
     let ran = run_in(folder.path(), &["render", "song.toml", "--out", "out"]).expect_code(2);
     assert!(ran.stderr.contains("not_a_folder"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_render_that_is_killed_leaves_no_file_under_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    write_session(folder.path());
+    // Long enough that much is left to do when it is killed.
+    let path = folder.path().join("song.toml");
+    let long = std::fs::read_to_string(&path).unwrap().replace("end = \"2s\"", "end = \"200s\"");
+    std::fs::write(&path, long).unwrap();
+    for tenths in [1, 6] {
+        let mut render = command()
+            .current_dir(folder.path())
+            .args(["render", "song.toml", "--out", "out", "--threads", "1"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(render.stderr.take().unwrap()).lines();
+        lines
+            .find(|line| line.as_ref().unwrap().ends_with(&format!(": {tenths}0 %")))
+            .expect("it tells how far it is")
+            .unwrap();
+        render.kill().unwrap();
+        render.wait().unwrap();
+        let left = names(&folder.path().join("out"));
+        assert!(left.iter().all(|name| name.starts_with(".mixdown-")), "{left:?}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use mixdown_dsp::digest::Digest;
 use mixdown_proto::v1::{Failure, FailureKind, JobState, Priority};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::{Ran, command, run, run_in, write_session};
+use support::{Ran, command, run, run_in, write_session, write_session_with_a_shared_bus};
 use tonic::Status;
 
 fn submit(folder: &Path, farm: &Farm, flags: &[&str]) -> Ran {
@@ -49,6 +49,15 @@ fn only_what_the_farm_lacks_is_uploaded_and_then_the_session_is_queued() {
     assert_eq!(submitted.priority(), Priority::Urgent);
     let document: serde_json::Value = serde_json::from_str(&submitted.session_json).unwrap();
     assert_eq!(document["assets"]["tone.wav"]["digest"], tone_digest.as_str());
+}
+
+#[test]
+fn what_check_notes_is_told_on_stderr() {
+    let folder = tempfile::tempdir().unwrap();
+    write_session_with_a_shared_bus(folder.path());
+    let ran = submit(folder.path(), &Farm::start(Script::default()), &[]).expect_code(0);
+    assert_eq!(ran.stdout.trim(), JOB_ID);
+    assert!(ran.stderr.contains("note: song.toml:") && ran.stderr.contains("\"Glue\" is shared"), "{}", ran.stderr);
 }
 
 #[test]

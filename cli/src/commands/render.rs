@@ -16,8 +16,8 @@ use crate::deliverables::{self, Finished};
 use crate::errors::{CommandError, Exit};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::page;
 use crate::progress::{Progress, Unit};
+use crate::{page, session_file};
 
 /// Names of everything unfinished in the output folder begin with it.
 const PREFIX: &str = ".mixdown-";
@@ -70,8 +70,7 @@ enum Cut {
 /// The session's faults, broken media, a full disk, an interruption.
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
     let interrupt = Interrupt::listen()?;
-    let session = session::load(&arguments.session, false)
-        .map_err(|faults| CommandError::faults(&arguments.session.display().to_string(), faults))?;
+    let session = session_file::open(&arguments.session)?;
     let wanted = wanted_deliverables(&session, &arguments.mixes)?;
     let keys = Keys::of(&session);
     let granularity = match arguments.granularity {

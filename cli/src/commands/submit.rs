@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::page;
 use crate::progress::say;
-use crate::{quantity, result, upload};
+use crate::{quantity, result, session_file, upload};
 
 /// A call that is repeated keeps its request id: the job is queued once, however often the answer gets lost.
 const MAX_TRIES: u32 = 6;
@@ -144,8 +144,7 @@ enum GranularityName {
 /// The session's faults, a coordinator that cannot be reached or refuses, and with `--wait` whatever ended the job.
 pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandError> {
     let interrupt = Interrupt::listen()?;
-    let session = session::load(&arguments.session, false)
-        .map_err(|faults| CommandError::faults(&arguments.session.display().to_string(), faults))?;
+    let session = session_file::open(&arguments.session)?;
     let client = Client::connect(&arguments.connection).await?;
     let queued = tokio::select! {
         queued = queue(&client, &arguments, &session) => queued?,

@@ -131,3 +131,16 @@ depth = "32f"
 "#;
     std::fs::write(folder.join("song.toml"), session).unwrap();
 }
+
+/// The same session with a compressor on a bus that two groups share, and the groups printed.
+pub fn write_session_with_a_shared_bus(folder: &Path) {
+    write_session(folder);
+    let path = folder.join("song.toml");
+    let bus = "[[buses]]\nname = \"Glue\"\ninserts = [{ compressor = {} }]\n\n[[mixes]]\nname = \"main\"";
+    let session = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("[[mixes]]\nname = \"main\"", bus)
+        .replace("[[tracks]]\n", "[[tracks]]\noutput = \"Glue\"\n");
+    let groups = "\n[[deliverables]]\neach = \"group\"\nformat = \"wav\"\ndepth = \"24\"\n";
+    std::fs::write(&path, format!("ungrouped = \"by_track\"\n{session}{groups}")).unwrap();
+}

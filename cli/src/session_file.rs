@@ -1,0 +1,19 @@
+//! Session files, read for rendering.
+
+use std::path::Path;
+
+use mixdown_dsp::session::{self, ValidSession};
+
+use crate::errors::CommandError;
+use crate::progress::say;
+
+/// Reads and validates a session, and says on stderr what is right but may surprise, as `mixdown check` does.
+///
+/// # Errors
+/// The session's faults.
+pub fn open(path: &Path) -> Result<ValidSession, CommandError> {
+    let (session, notes) =
+        session::check(path, false).map_err(|faults| CommandError::faults(&path.display().to_string(), faults))?;
+    notes.iter().for_each(|note| say(&format!("note: {note}")));
+    Ok(session)
+}
