@@ -181,6 +181,22 @@ fn renaming_tracks_renders_nothing() {
 }
 
 #[test]
+fn files_are_expected_to_cost_what_is_done_to_them() {
+    let mut document = document();
+    let opus =
+        |name: &str, keep: bool| json!({ "name": name, "mix": "main", "format": "opus", "keep_ceiling_decoded": keep });
+    document["deliverables"].as_array_mut().unwrap().extend([opus("opus", false), opus("kept", true)]);
+    let session = session(&document);
+    let plan = cut(&session, &BTreeSet::new(), Granularity::Spread, KeepStems::Always);
+    let cost =
+        |name: &str| plan.tasks.iter().find(|task| task.display_name == format!("master \"{name}\"")).unwrap().cost;
+    // A print is neither limited nor verified; a lossy file is encoded and decoded; one that keeps its ceiling, again and again.
+    let ladder = ["vox.wav", "main.wav", "opus.opus", "kept.opus"].map(cost);
+    assert!(ladder.is_sorted_by(|cheaper, dearer| cheaper < dearer), "{ladder:?}");
+    assert!(ladder[3] >= 2 * ladder[2], "{ladder:?}");
+}
+
+#[test]
 fn a_task_demands_the_revisions_of_the_nodes_it_runs() {
     let session = session(&document());
     let plan = cut(&session, &BTreeSet::new(), Granularity::Spread, KeepStems::Always);

@@ -1,11 +1,12 @@
 //! What work costs: rough figures that decide how a session is cut and which stems are worth storing. They never enter
 //! a key or a sample.
 
+use super::keys::solved_on;
 use super::spec::TaskSpec;
 use crate::graph::Wiring;
 use crate::nodes::Processor;
 use crate::session::ValidSession;
-use crate::session::valid::{DeliverableIndex, GroupPrintIndex, Insert, MixIndex, TrackIndex};
+use crate::session::valid::{Content, DeliverableIndex, GroupPrintIndex, Insert, MixIndex, TrackIndex};
 
 /// Nanoseconds of one core per stereo frame for reading and placing a clip.
 const CLIP_NS: u64 = 12;
@@ -13,10 +14,16 @@ const CLIP_NS: u64 = 12;
 const STRIP_NS: u64 = 4;
 /// Nanoseconds of one core per frame for solving the loudness gain.
 const SOLVE_NS: u64 = 250;
-/// Nanoseconds of one core per frame for limiting, verifying, measuring and encoding one file.
-const MASTER_NS: u64 = 250;
-/// Nanoseconds of one core per frame for encoding one lossy file and decoding it again.
-const LOSSY_NS: u64 = 600;
+/// Nanoseconds of one core per frame for dithering, writing, measuring and analysing one file.
+const PASS_NS: u64 = 350;
+/// Nanoseconds of one core per frame for limiting it on the way.
+const LIMIT_NS: u64 = 150;
+/// Passes until no reader sees the file over its ceiling: mostly the second is the last.
+const LIMITED_PASSES: u64 = 2;
+/// Nanoseconds of one core per frame for encoding one lossy file, decoding it again and analysing what comes of it.
+const LOSSY_NS: u64 = 900;
+/// Encodings until a lossy file keeps its ceiling decoded, each of a master finished anew: two to four.
+const KEPT_ENCODINGS: u64 = 3;
 /// Nanoseconds per frame for storing a stem and reading it again: 8 bytes written, hashed, copied and read back.
 pub(super) const STORE_NS: u64 = 40;
 
@@ -80,9 +87,14 @@ pub(crate) fn solve_ns(session: &ValidSession) -> u64 {
 /// Nanoseconds of one core for finishing a deliverable.
 pub(crate) fn master_ns(session: &ValidSession, deliverable: DeliverableIndex) -> u64 {
     let asked = &session.deliverables[deliverable];
-    let rate = u64::from(asked.sample_rate_hz);
-    let frame_ns = MASTER_NS + asked.lossy.map_or(0, |_| LOSSY_NS);
-    session.length_frames * frame_ns * rate / u64::from(session.sample_rate_hz)
+    let is_limited = matches!(asked.content, Content::Mix(mix) if solved_on(session, mix).is_some());
+    let finish_ns = if is_limited { LIMITED_PASSES * (PASS_NS + LIMIT_NS) } else { PASS_NS };
+    let frame_ns = match asked.lossy {
+        None => finish_ns,
+        Some(lossy) if lossy.keep_ceiling_decoded => KEPT_ENCODINGS * (finish_ns + LOSSY_NS),
+        Some(_) => finish_ns + LOSSY_NS,
+    };
+    session.length_frames * frame_ns * u64::from(asked.sample_rate_hz) / u64::from(session.sample_rate_hz)
 }
 
 /// Nanoseconds of one core for decoding a lossy asset.
