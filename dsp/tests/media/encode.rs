@@ -174,6 +174,30 @@ fn what_a_container_cannot_hold_is_refused_with_its_limit() {
 }
 
 #[test]
+fn a_file_whose_writer_was_lost_or_that_was_cut_in_its_sound_reads_as_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = noise(2 * 50_000);
+    for (format, name) in FORMATS {
+        let path = folder.path().join(name);
+        let spec = spec(format, Depth::Int24, 2, 48_000, samples.len());
+        for written in [0, 2 * 4_096, 2 * 30_000, 2 * 49_999] {
+            let mut writer = FileWriter::create(&path, &spec).unwrap();
+            writer.write(Samples::Int(&samples[..written])).unwrap();
+            drop(writer);
+            assert!(verify(&path).is_err(), "{name}: {written} samples written");
+        }
+        write(&path, &spec, &samples, samples.len());
+        let whole = std::fs::read(&path).unwrap();
+        verify(&path).unwrap();
+        // Noise of 24 bits takes all of them, so that these are places in the sound.
+        for share in [0.001, 0.1, 0.5, 0.9, 0.99] {
+            std::fs::write(&path, &whole[..(whole.len() as f64 * share) as usize]).unwrap();
+            assert!(verify(&path).is_err(), "{name}: cut to {share}");
+        }
+    }
+}
+
+#[test]
 fn a_file_of_another_length_or_kind_than_announced_fails() {
     let folder = tempfile::tempdir().unwrap();
     for (format, name) in FORMATS {

@@ -53,6 +53,8 @@ pub(super) struct FlacWriter {
     sample_rate_hz: u32,
     channels: usize,
     depth: Depth,
+    /// What the header tells from the start, so that a file that was never ended is seen to lack its end.
+    announced_frames: u64,
     frames: u64,
     blocks: u32,
     /// Bytes of the smallest and the greatest block.
@@ -89,6 +91,7 @@ impl FlacWriter {
             sample_rate_hz: spec.sample_rate_hz,
             channels: spec.channels,
             depth: spec.depth,
+            announced_frames: spec.frames,
             frames: 0,
             blocks: 0,
             block_bytes: None,
@@ -196,7 +199,7 @@ impl FlacWriter {
         body[4..7].copy_from_slice(&(least as u32).to_be_bytes()[1..]);
         body[7..10].copy_from_slice(&(most as u32).to_be_bytes()[1..]);
         let (channels, bits) = (self.channels as u64 - 1, 8 * self.depth.sample_bytes() as u64 - 1);
-        let facts = u64::from(self.sample_rate_hz) << 44 | channels << 41 | bits << 36 | self.frames;
+        let facts = u64::from(self.sample_rate_hz) << 44 | channels << 41 | bits << 36 | self.announced_frames;
         body[10..18].copy_from_slice(&facts.to_be_bytes());
         body[18..34].copy_from_slice(&self.md5.finalize_reset());
         body
