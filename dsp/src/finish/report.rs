@@ -26,7 +26,8 @@ pub struct Report {
     pub sample_rate_hz: u32,
     /// Dither that was applied; `none` for floating point.
     pub dither: Dither,
-    /// What the file measures, samples as delivered or as given to the encoder of a lossy file. Its true peak is that of the most pessimistic of several readers.
+    /// What the file measures: samples as delivered, or of a lossy file as its decoder gives them back. Its true peak is
+    /// that of the most pessimistic of several readers.
     pub measurement: Measurement,
     /// How the loudness was reached; `None` where no gain applies.
     pub loudness: Option<LoudnessReport>,

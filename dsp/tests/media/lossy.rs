@@ -1,17 +1,18 @@
 //! Lossy files, read back by the decoders of their formats.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::media::tags::{ReplayGain, Tags};
-use mixdown_dsp::media::{LossySpec, LossyWriter, probe, verify};
-use mixdown_dsp::session::document::{Format, Metadata};
+use mixdown_dsp::media::{LossySpec, LossyWriter, Picture, probe, verify};
+use mixdown_dsp::session::document::{Format, Metadata, SAMPLE_RATES_HZ};
 use mixdown_dsp::session::lossy::{BitRate, MP3_KBPS};
 use mixdown_dsp::units::db_from_gain;
 
 use crate::gapless::reference;
 use crate::tags::{cover, metadata};
-use crate::tools::{decode, ffmpeg, floats, lag, make_file, run, sweep, tones};
+use crate::tools::{decode, ffmpeg, ffmpeg_decode, floats, lag, make_file, run, sweep, tones};
 
 /// One way to encode, and the least signal-to-noise ratio in dB that a sweep comes out of it with.
 struct Way {
@@ -70,6 +71,17 @@ fn write(path: &Path, spec: &LossySpec, samples: &[f32], piece_frames: usize) {
     writer.finish().unwrap();
 }
 
+/// Writes 24-bit stereo at 48 kHz with every tag, in the middling way of its format.
+pub fn write_full(path: &Path, format: Format, samples: &[i32], gain: Option<ReplayGain>, cover: &Arc<Picture>) {
+    let way = match format {
+        Format::Opus => way(format, BitRate::Variable { kbps: 128 }, 0.0),
+        _ => way(format, BitRate::Quality { quality: 3.0 }, 0.0),
+    };
+    let tags = Tags::of(&metadata(), gain);
+    let spec = LossySpec { tags, cover: Some(Arc::clone(cover)), ..spec(&way, 2, 48_000, samples.len() / 2) };
+    write(path, &spec, &floats(samples), 4_096);
+}
+
 fn file(folder: &Path, format: Format) -> PathBuf {
     folder.join(format!("lossy.{}", format.extension()))
 }
@@ -86,7 +98,7 @@ fn snr_db(source: &[f32], decoded: &[f32]) -> f64 {
 fn every_lossy_file_gives_back_its_frames_in_their_places_by_our_decoder_and_by_others() {
     let folder = tempfile::tempdir().unwrap();
     for way in ways() {
-        let rates: &[u32] = way.format.sample_rates_hz().unwrap_or(&[44_100, 48_000, 96_000, 192_000]);
+        let rates: &[u32] = way.format.sample_rates_hz().unwrap_or(&SAMPLE_RATES_HZ);
         for (index, sample_rate_hz) in rates.iter().copied().enumerate() {
             for channels in [1, 2] {
                 for frames in [1, 1_151 + index, 30_011 + 7 * channels] {
@@ -180,6 +192,22 @@ fn opusinfo_finds_nothing_to_warn_of_and_mp3_frames_are_what_was_asked() {
     }
 }
 
+#[test]
+fn ffmpeg_counts_the_very_frames_at_every_rate_that_a_session_may_ask_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for way in ways() {
+        let rates: &[u32] = way.format.sample_rates_hz().unwrap_or(&SAMPLE_RATES_HZ);
+        for sample_rate_hz in rates.iter().copied() {
+            // Beyond the second page: of Vorbis streams that end before, ffmpeg keeps the padding.
+            let frames = 2 * sample_rate_hz as usize + 1_013;
+            let path = file(folder.path(), way.format);
+            write(&path, &spec(&way, 2, sample_rate_hz, frames), &floats(&sweep(frames, sample_rate_hz)), 4_096);
+            let decoded = ffmpeg_decode(&path);
+            assert_eq!(decoded.len(), 2 * frames, "{:?} {} at {sample_rate_hz} Hz", way.format, way.bit_rate);
+        }
+    }
+}
+
 /// The tags as ffprobe reads them, `key=value` a line, keys in lower case.
 fn ffprobe_tags(path: &Path) -> Vec<String> {
     let entries = ["-show_entries", "format_tags:stream_tags", "-of", "default=nw=1", path.to_str().unwrap()];
@@ -194,8 +222,6 @@ fn tags_and_cover_are_read_back_by_ffprobe() {
     let cover = cover(folder.path(), "cover.png");
     let samples = floats(&tones(20_000, 48_000));
     let gain = ReplayGain { gain_db: -4.5, peak: 0.9 };
-    let everywhere =
-        ["title=Überfahrt", "artist=The Band", "album=Album = One", "genre=Fado", "copyright=2026 Étoile", "date=2026"];
     for way in ways() {
         let path = file(folder.path(), way.format);
         let spec = LossySpec {
@@ -205,30 +231,32 @@ fn tags_and_cover_are_read_back_by_ffprobe() {
         };
         write(&path, &spec, &samples, 4_096);
         assert_eq!(probe(&path).unwrap().frames, 20_000, "{:?}", way.format);
-        let tags = ffprobe_tags(&path);
-        let own: &[&str] = match way.format {
-            Format::Mp3 => &[
-                "album_artist=Various Artists",
-                "track=7/12",
-                "disc=1/2",
-                "publisher=Étoile",
-                "tsrc=USS1Z9900001",
-                "barcode=036000291452",
-                "comment=第二版",
-                "replaygain_track_gain=-4.50 dB",
-                "replaygain_track_peak=0.900000",
-            ],
-            Format::Opus => {
-                &["isrc=USS1Z9900001", "barcode=036000291452", "r128_track_gain=-2432", "track=7", "disc=1"]
-            }
-            _ => {
-                &["isrc=USS1Z9900001", "label=Étoile", "replaygain_track_gain=-4.50 dB", "tracktotal=12", "disctotal=2"]
-            }
-        };
-        for tag in everywhere.iter().chain(own) {
-            assert!(tags.iter().any(|found| found == tag), "{:?}: {tag} is not in {tags:#?}", way.format);
-        }
-        assert!(way.format != Format::Opus || !tags.iter().any(|tag| tag.starts_with("replaygain")), "{tags:#?}");
+        let mut tags = ffprobe_tags(&path);
+        // Those of the picture's stream.
+        tags.retain(|tag| !["comment=Cover (front)", "encoder=LAME3.100"].contains(&tag.as_str()));
+        tags.sort();
+        let mut expected = vec![
+            "title=Überfahrt",
+            "artist=The Band",
+            "album=Album = One",
+            "album_artist=Various Artists",
+            "date=2026",
+            "genre=Fado",
+            "copyright=2026 Étoile",
+            "comment=第二版",
+            "barcode=036000291452",
+            "encoder=Mixdown",
+        ];
+        expected.extend(match way.format {
+            Format::Mp3 => ["track=7/12", "disc=1/2", "publisher=Étoile", "tsrc=USS1Z9900001"].as_slice(),
+            _ => &["track=7", "tracktotal=12", "disc=1", "disctotal=2", "label=Étoile", "isrc=USS1Z9900001"],
+        });
+        expected.extend(match way.format {
+            Format::Opus => ["r128_track_gain=-2432"].as_slice(),
+            _ => &["replaygain_track_gain=-4.50 dB", "replaygain_track_peak=0.900000"],
+        });
+        expected.sort_unstable();
+        assert_eq!(tags, expected, "{:?} {}", way.format, way.bit_rate);
         let picture = folder.path().join("back.png");
         ffmpeg(&["-i", path.to_str().unwrap(), "-map", "0:v", "-c", "copy", "-f", "image2", picture.to_str().unwrap()]);
         assert!(std::fs::read(&picture).unwrap() == cover.bytes, "{:?}", way.format);

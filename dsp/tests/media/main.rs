@@ -11,5 +11,6 @@ mod hostile;
 #[path = "../support/long.rs"]
 mod long;
 mod lossy;
+mod read_back;
 mod tags;
 mod tools;

@@ -141,3 +141,123 @@ fn trailer(spec: &FileSpec, tags: &Tags, measured: Option<&Measurement>) -> Vec<
     }
     trailer
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use super::*;
+    use crate::media::encode::{BroadcastSpec, coding_history};
+    use crate::media::{Decoder, probe};
+    use crate::session::document::{Broadcast, Format, Metadata};
+
+    fn spec(channels: usize, depth: Depth, frames: u64) -> FileSpec {
+        let metadata =
+            Metadata { title: Some("Long".into()), isrc: Some("USS1Z9900001".into()), ..Metadata::default() };
+        let coding_history = coding_history(48_000, 48_000, depth, channels, "none");
+        FileSpec {
+            format: Format::Bwf,
+            depth,
+            sample_rate_hz: 48_000,
+            channels,
+            frames,
+            metadata,
+            cover: None,
+            replay_gain: true,
+            broadcast: Some(BroadcastSpec { said: Broadcast::default(), time_reference_frames: 7, coding_history }),
+        }
+    }
+
+    fn measured() -> Measurement {
+        Measurement {
+            frames: 1,
+            sample_rate_hz: 48_000,
+            channels: 1,
+            duration_seconds: 1.0,
+            integrated_lufs: Some(-23.0),
+            loudness_range_lu: None,
+            momentary_max_lufs: None,
+            short_term_max_lufs: None,
+            true_peak_dbtp: Some(-1.0),
+            sample_peak_dbfs: None,
+        }
+    }
+
+    /// A whole file whose audio is a hole: zeros that take no room on the disk.
+    fn hollow(folder: &Path, spec: &FileSpec) -> PathBuf {
+        let path = folder.join("hollow.wav");
+        let mut writer = WavWriter::create(&path, spec).unwrap();
+        writer.file.seek(SeekFrom::Current(spec.data_bytes() as i64)).unwrap();
+        writer.finish(Some(&measured())).unwrap();
+        path
+    }
+
+    fn run(program: &str, arguments: &[&str]) -> String {
+        let output = Command::new(program).args(arguments).output().expect("`make test` installs what the tests need");
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What the file begins with, after every reader has found all of it: frames, tags, `bext` and iXML.
+    fn mark_of(folder: &Path, spec: &FileSpec) -> String {
+        let path = hollow(folder, spec);
+        let name = path.to_str().unwrap();
+        assert_eq!(probe(&path).unwrap().frames, spec.frames);
+        let entries = ["-v", "error", "-show_entries", "stream=duration_ts", "-of", "csv=p=0", name];
+        assert_eq!(run("ffprobe", &entries).trim(), spec.frames.to_string());
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let script = format!("{root}/tests/read_back.py");
+        let found = run(&format!("{root}/.cache/python/bin/python"), &[&script, name]);
+        let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+        assert_eq!(found["tags"]["TIT2"][0], "Long");
+        assert_eq!((&found["bext"]["time_reference"], &found["bext"]["loudness_value"]), (&7.into(), &(-2300).into()));
+        assert_eq!(found["ixml"]["BEXT/BWF_LOUDNESS_VALUE"][0], "-2300");
+        assert_eq!(found["size_told"], std::fs::metadata(&path).unwrap().len());
+        found["mark"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_last_frame_that_32_bits_count_is_riff_and_one_more_is_rf64() {
+        let folder = tempfile::tempdir().unwrap();
+        for (channels, depth) in [(1, Depth::Int16), (1, Depth::Int24), (2, Depth::Int24), (2, Depth::Float32)] {
+            let of = |frames| spec(channels, depth, frames);
+            let trailer_bytes = trailer(&of(0), &of(0).tags(Some(&measured())), Some(&measured())).len();
+            let around = header(&of(0), None, 0).len() - 8 + trailer_bytes;
+            // RIFF tells the bytes behind its length, an even number; its greatest, 0xFFFFFFFF, means another thing.
+            let frames = (u64::from(u32::MAX) - 1 - around as u64) / (channels * depth.sample_bytes()) as u64;
+            let (last, next) = (of(frames), of(frames + 1));
+            let bytes = around as u64 + last.data_bytes().next_multiple_of(2);
+            let frame_bytes = (channels * depth.sample_bytes()) as u64;
+            assert!(bytes < u64::from(u32::MAX) && bytes + frame_bytes.next_multiple_of(2) >= u64::from(u32::MAX) - 1);
+            assert_eq!(mark_of(folder.path(), &last), "RIFF", "{channels} of {depth:?}");
+            assert_eq!(mark_of(folder.path(), &next), "RF64", "{channels} of {depth:?}");
+        }
+    }
+
+    #[test]
+    fn tags_alone_carry_a_file_beyond_4_gib() {
+        let folder = tempfile::tempdir().unwrap();
+        let around = header(&spec(2, Depth::Int24, 0), None, 0).len() as u64;
+        // The audio and all before it still fit; what stands behind it does not.
+        let frames = (u64::from(u32::MAX) - around - 100) / 6;
+        let whole = spec(2, Depth::Int24, frames);
+        assert!(header(&whole, None, 0).starts_with(b"RIFF"), "without its tags it would be RIFF");
+        assert_eq!(mark_of(folder.path(), &whole), "RF64");
+    }
+
+    #[test]
+    fn a_long_file_cut_anywhere_in_its_audio_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for frames in [1 << 29, 1 << 31] {
+            let whole = spec(1, Depth::Int24, frames);
+            let path = hollow(folder.path(), &whole);
+            let before = header(&whole, None, 0).len() as u64;
+            for cut in [before - 1, before + 5, before + whole.data_bytes() / 2, before + whole.data_bytes() - 1] {
+                std::fs::File::options().write(true).open(&path).unwrap().set_len(cut).unwrap();
+                assert!(Decoder::open(&path).is_err(), "{frames} frames, cut to {cut} bytes");
+                hollow(folder.path(), &whole);
+            }
+        }
+    }
+}
