@@ -1,5 +1,5 @@
-//! Groups as files: the same bytes whatever the cut, as little work as an edit asks for, and sums that null at the depth of
-//! the files.
+//! Stems and groups as files: the same bytes whatever the cut, as little work as an edit asks for; stems that are clips and
+//! inserts to the bit, and sums of groups that null at the depth of the files.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -103,6 +103,59 @@ fn printed_groups_null_against_the_printed_mix_as_far_as_the_depth_allows() {
         assert!(worst <= most * (1.0 + 1e-9), "{depth}, dither {dither}: {worst} is more than {most}");
         assert!(floating || worst > 0.0, "{depth}: nothing was rounded");
         assert!(files.values().all(|file| file.len() == mix.len()), "files of one length");
+    }
+}
+
+/// The document with nothing but this track to be heard, through a strip that does nothing. Tracks that key it stay, muted.
+fn bare(document: &Value, track: usize) -> Value {
+    let mut bare = document.clone();
+    for (index, track_there) in bare["tracks"].as_array_mut().unwrap().iter_mut().enumerate() {
+        let fields = track_there.as_object_mut().unwrap();
+        for strip in ["fader_db", "pan", "invert_polarity", "sends", "output"] {
+            fields.remove(strip);
+        }
+        if let Some(lanes) = fields.get_mut("automation") {
+            lanes.as_array_mut().unwrap().retain(|lane| lane["parameter"].as_str().unwrap().starts_with("inserts."));
+        }
+        fields.insert("mute".to_owned(), json!(index != track));
+        // Where the gain is 1: of a mono track at the side, of a stereo one in the middle.
+        fields.insert("pan".to_owned(), json!(if fields["name"] == "T0" { -1.0 } else { 0.0 }));
+    }
+    for gone in ["buses", "master", "groups"] {
+        bare.as_object_mut().unwrap().remove(gone);
+    }
+    bare["mixes"] = json!([{ "name": "plain", "master_chain": false }]);
+    bare["deliverables"] = json!([{ "mix": "plain", "name": "bare", "format": "wav", "depth": "32f" }]);
+    bare
+}
+
+#[test]
+fn a_printed_stem_is_to_the_bit_the_clips_and_inserts_of_its_track_alone() {
+    let (studio, mut document) = document();
+    document["deliverables"] = json!([{ "each": "track", "name": "{track}", "format": "wav", "depth": "32f" }]);
+    // What the strips, other tracks and mixes do is heard in no stem.
+    document["tracks"][2]["mute"] = json!(true);
+    let bits = |path: &std::path::Path| {
+        let mut reader = hound::WavReader::open(path).unwrap();
+        let channels = usize::from(reader.spec().channels);
+        (channels, reader.samples::<f32>().map(|sample| sample.unwrap().to_bits()).collect::<Vec<u32>>())
+    };
+    let mut prints = BTreeMap::new();
+    run_seeing(&studio, &studio.session(document.clone()), Granularity::Fused, OPTIONS, |name, path| {
+        prints.insert(name.trim_end_matches(".wav").to_owned(), bits(path));
+    });
+    assert_eq!(prints.keys().collect::<Vec<_>>(), ["Bass", "Keys", "T0", "Vox"]);
+    for (track, name) in ["T0", "Bass", "Vox", "Keys"].into_iter().enumerate() {
+        let mut alone = Vec::new();
+        run_seeing(&studio, &studio.session(bare(&document, track)), Granularity::Fused, OPTIONS, |_, path| {
+            alone = bits(path).1;
+        });
+        let (channels, print) = &prints[name];
+        let left_alone: Vec<u32> = if *channels == 1 { alone.iter().step_by(2).copied().collect() } else { alone };
+        assert_eq!(*channels, if name == "T0" { 1 } else { 2 }, "{name}");
+        assert!(print.iter().any(|sample| *sample != 0), "{name} is silent");
+        let differing = print.iter().zip(&left_alone).filter(|(a, b)| a != b).count();
+        assert_eq!((differing, print.len()), (0, left_alone.len()), "{name}");
     }
 }
 
