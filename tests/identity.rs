@@ -12,10 +12,14 @@ use support::{assert_same_files, files};
 /// Seconds of audio: long enough that every block size ends in the middle of something.
 const SECONDS: f64 = 3.3;
 
-/// The fixture with its groups printed beside the rest: a bus that is split, one that is a group of its own, and a key from
-/// another group.
+/// The fixture played from lossy files of every kind, with its groups printed beside the rest: a bus that is split, one
+/// that is a group of its own, and a key from another group.
 fn fixture() -> Fixture {
     let mut fixture = Fixture::new(SECONDS);
+    fixture.encode(0, "kick.opus", &["-c:a", "libopus", "-b:a", "96k"]);
+    fixture.encode(1, "bass.ogg", &["-c:a", "libvorbis", "-q:a", "5"]);
+    fixture.encode(2, "keys.mp3", &["-c:a", "libmp3lame", "-b:a", "192k"]);
+    fixture.encode(3, "vox.m4a", &["-c:a", "aac", "-b:a", "128k"]);
     let document = &mut fixture.document;
     document["tracks"][1]["sends"] = serde_json::json!([{ "to": "Drums", "gain_db": -18.0 }]);
     document["groups"] =

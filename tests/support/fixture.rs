@@ -1,6 +1,7 @@
 //! A small production made on the spot: every kind of routing that a session knows, a few seconds long.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -31,6 +32,20 @@ impl Fixture {
     /// The folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Has ffmpeg make a lossy file of what the first clip of a track plays, and plays that.
+    pub fn encode(&mut self, track: usize, name: &str, codec: &[&str]) {
+        let clip = &mut self.document["tracks"][track]["clips"][0];
+        let made = Command::new("ffmpeg")
+            .args(["-v", "error", "-y", "-bitexact", "-i"])
+            .arg(self.folder.path().join(clip["file"].as_str().expect("a clip has a file")))
+            .args(codec)
+            .arg(self.folder.path().join(name))
+            .status()
+            .expect("ffmpeg is there; `make test` installs it");
+        assert!(made.success(), "ffmpeg made no {name}");
+        clip["file"] = json!(name);
     }
 
     /// Writes the document as it stands now and returns its path.
