@@ -6,6 +6,9 @@ RUN := deploy/with-tools.sh
 CARGO := cargo
 DEMO_DATA ?= $(CACHE)/demo
 
+# What a build without features refuses; quick to compile, slow to run.
+WITHOUT_FEATURES := --locked --workspace --test session_faults --config profile.dev.package.mixdown-dsp.opt-level=0
+
 .PHONY: demo test test-long chaos lint bench golden clean-demo
 
 demo:
@@ -16,6 +19,7 @@ demo:
 test:
 	deploy/setup.sh postgres ffmpeg flac python faketime qemu chromium
 	$(RUN) $(CARGO) test --locked --workspace --all-features
+	$(CARGO) test $(WITHOUT_FEATURES)
 
 # The same tests with the large counts: of random sessions, graphs and mutated files.
 test-long:
@@ -32,6 +36,7 @@ lint:
 	deploy/setup.sh lint
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --all-features
 	$(RUN) deploy/lint.sh
 

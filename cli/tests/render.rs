@@ -138,7 +138,7 @@ fn a_render_that_is_killed_leaves_no_file_under_its_name() {
     write_session(folder.path());
     // Long enough that much is left to do when it is killed.
     let path = folder.path().join("song.toml");
-    let long = std::fs::read_to_string(&path).unwrap().replace("end = \"2s\"", "end = \"200s\"");
+    let long = std::fs::read_to_string(&path).unwrap().replace("end = \"2s\"", "end = \"60s\"");
     std::fs::write(&path, long).unwrap();
     for tenths in [1, 6] {
         let mut render = command()

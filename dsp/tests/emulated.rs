@@ -1,5 +1,5 @@
 //! The same binary on other processors: under `qemu-x86_64` with and without AVX2 and FMA, every bit is that of this
-//! machine. Shorter than the golden digests, which tie these bits to their revisions.
+//! machine, those of MP3 and Vorbis files among them. Shorter than the golden digests, which tie these bits to their revisions.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -13,7 +13,12 @@ mod production;
 #[allow(dead_code, reason = "the graph's tests use the rest")]
 mod studio;
 
+use mixdown_dsp::buffer::Buffer;
+use mixdown_dsp::media::tags::Tags;
+use mixdown_dsp::media::{Decoder, LossySpec, LossyWriter};
 use mixdown_dsp::nodes::Processor;
+use mixdown_dsp::session::document::{Format, Metadata};
+use mixdown_dsp::session::lossy::BitRate;
 use mixdown_dsp::simd::Level;
 
 /// Long enough for blocks, automation and detectors; short enough for an emulator.
@@ -25,7 +30,7 @@ fn lines() -> Vec<String> {
     let processors = Processor::REVISIONS.iter().flat_map(|(name, _)| digests::at_48_khz(name, FRAMES));
     let processors = processors.map(|(name, digest)| format!("{name} {digest}"));
     let kernels = digests::KERNELS.iter().map(|(name, digest)| format!("{name} {}", digest(FRAMES)));
-    processors.chain(kernels).chain([format!("session {}", session())]).collect()
+    processors.chain(kernels).chain([format!("session {}", session())]).chain(lossy()).collect()
 }
 
 /// Every mix of a session that uses all of the graph.
@@ -38,6 +43,51 @@ fn session() -> String {
         hasher.update(&sample.to_le_bytes());
     }
     hasher.finalize().to_hex().to_string()
+}
+
+/// What the encoders of MP3 and Vorbis make of noise under a tone, and their decoders of that. Opus is not among them: it
+/// takes reciprocal square roots by an instruction whose last bits each maker of processors chooses.
+fn lossy() -> Vec<String> {
+    let mut block = Buffer::new(2, 12_000);
+    for (channel, samples) in block.iter_mut().zip(support::noise(2, 12_000, 0.2)) {
+        for (frame, (to, noise)) in channel.iter_mut().zip(samples).enumerate() {
+            *to = noise * 0.3 + 0.4 * mixdown_dsp::math::sin(0.057 * frame as f64) as f32;
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lossy");
+    let (mut lines, mut block_back) = (Vec::new(), Buffer::new(2, 12_000));
+    let ways = [
+        (Format::Mp3, BitRate::Constant { kbps: 192 }),
+        (Format::Mp3, BitRate::Quality { quality: 2.0 }),
+        (Format::Vorbis, BitRate::Quality { quality: 6.0 }),
+    ];
+    for (format, bit_rate) in ways.into_iter().filter(|(format, _)| format.why_not_written().is_none()) {
+        let spec = LossySpec {
+            format,
+            bit_rate,
+            sample_rate_hz: 48_000,
+            channels: 2,
+            frames: 12_000,
+            tags: Tags::of(&Metadata::default(), None),
+            cover: None,
+        };
+        let mut writer = LossyWriter::create(&path, &spec).unwrap();
+        writer.write(&block).unwrap();
+        writer.finish().unwrap();
+        let encoded = blake3::hash(&std::fs::read(&path).unwrap()).to_hex();
+        let (mut decoder, mut decoded) = (Decoder::open(&path).unwrap(), blake3::Hasher::new());
+        while {
+            block_back.set_frames(12_000);
+            decoder.read(&mut block_back).unwrap() > 0
+        } {
+            block_back.iter().flatten().for_each(|sample| {
+                decoded.update(&sample.to_le_bytes());
+            });
+        }
+        lines.push(format!("{format:?} {bit_rate} {encoded} {}", decoded.finalize().to_hex()));
+    }
+    lines
 }
 
 #[test]

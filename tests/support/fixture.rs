@@ -40,6 +40,8 @@ impl Fixture {
         let made = Command::new("ffmpeg")
             .args(["-v", "error", "-y", "-bitexact", "-i"])
             .arg(self.folder.path().join(clip["file"].as_str().expect("a clip has a file")))
+            // A lone left speaker, as hound writes mono, is nothing that encoders know.
+            .args(["-af", "aformat=channel_layouts=mono|stereo"])
             .args(codec)
             .arg(self.folder.path().join(name))
             .status()

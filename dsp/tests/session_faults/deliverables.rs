@@ -104,7 +104,10 @@ fn aac_is_refused_and_mp3_where_it_is_not_built_in() {
         }
     };
     if !built_in {
-        deliverable("name = \"a\"\nmix = \"main\"\nformat = «\"mp3\"", &["unsupported"]);
+        let mp3 = "name = \"a\"\nmix = \"main\"\nformat = \"mp3\"";
+        deliverable(&mp3.replace("\"mp3\"", "«\"mp3\""), &["unsupported"]);
+        let refused = from_toml(&format!("{HEAD}{TRACK}[[deliverables]]\n{mp3}\n{ASSETS}")).unwrap_err().to_string();
+        assert!(refused.contains("LAME is under the LGPL: build it with `--features mp3`"), "{refused}");
     }
     mp3("", &[]);
     mp3("bitrate_kbps = 128\nsample_rate_hz = 44100", &[]);

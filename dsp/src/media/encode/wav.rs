@@ -254,7 +254,7 @@ mod tests {
             let path = hollow(folder.path(), &whole);
             let before = header(&whole, None, 0).len() as u64;
             for cut in [before - 1, before + 5, before + whole.data_bytes() / 2, before + whole.data_bytes() - 1] {
-                std::fs::File::options().write(true).open(&path).unwrap().set_len(cut).unwrap();
+                File::options().write(true).open(&path).unwrap().set_len(cut).unwrap();
                 assert!(Decoder::open(&path).is_err(), "{frames} frames, cut to {cut} bytes");
                 hollow(folder.path(), &whole);
             }
