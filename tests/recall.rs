@@ -135,7 +135,7 @@ async fn a_lossy_file_is_decoded_once_for_all_jobs_of_a_project() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn jobs_that_wait_together_share_one_decode() {
+async fn jobs_submitted_at_once_share_one_decode() {
     let mut fixture = with_lossy_voice();
     let mut farm = Farm::start(0).await;
     let out = tempfile::tempdir().unwrap();
@@ -147,7 +147,10 @@ async fn jobs_that_wait_together_share_one_decode() {
         std::fs::rename(fixture.write(), &path).unwrap();
         sessions.push(path);
     }
-    let jobs: Vec<String> = sessions.iter().map(|session| farm.queue(session, &spread)).collect();
+    let jobs: Vec<String> = std::thread::scope(|scope| {
+        let queued: Vec<_> = sessions.iter().map(|session| scope.spawn(|| farm.queue(session, &spread))).collect();
+        queued.into_iter().map(|job| job.join().expect("it is queued")).collect()
+    });
     let waiting = "select count(distinct job_task.job_id) from job_task join task using (project_id, task_id) \
                    where display_name like 'decode%' and state = 'ready'";
     assert_eq!((decodes(&farm).await, farm.count(waiting).await), ((1, 0), 3), "three jobs wait for one task");

@@ -11,6 +11,7 @@ use mixdown_proto::v1::{FindMissingRequest, GetUploadRequest, UploadHead, Upload
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
 
 use crate::client::{Client, is_transient};
 use crate::errors::{CommandError, Exit};
@@ -70,6 +71,7 @@ async fn upload(
     let mut counted_bytes = 0;
     let mut tries = 0;
     loop {
+        let before = counted_bytes;
         tries += 1;
         match try_upload(client, digest, path, size_bytes, progress, &mut counted_bytes).await {
             Ok(()) => {
@@ -77,7 +79,14 @@ async fn upload(
                 return Ok(());
             }
             Err(Stopped::Local(error)) => return Err(error),
-            Err(Stopped::Remote(status)) if is_transient(&status) && tries < MAX_TRIES => {
+            // Somebody else uploads the same file (or it broke off): what has come so far counts for us too.
+            Err(Stopped::Remote(status)) if is_transient(&status) || status.code() == Code::Aborted => {
+                if counted_bytes > before {
+                    tries = 1;
+                }
+                if tries >= MAX_TRIES {
+                    return Err(client.error(&doing, &status));
+                }
                 tokio::time::sleep(Duration::from_millis(250 << tries)).await;
             }
             Err(Stopped::Remote(status)) => return Err(client.error(&doing, &status)),

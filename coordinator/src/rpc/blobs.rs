@@ -1,5 +1,6 @@
 //! BlobService.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,14 +44,16 @@ impl Blobs {
         self.0.scratch_dir.join("uploads").join(project_id).join(format!("{digest}.part"))
     }
 
-    /// Receives what is announced into the scratch file.
+    /// Receives what is announced into the scratch file. Whoever holds what is returned holds the file's lock: another upload
+    /// of the blob would cut the file short while it is stored, or find it gone.
     async fn receive(
         &self,
         head: &v1::UploadHead,
         parts: &mut Streaming<v1::UploadRequest>,
         scratch: &Path,
-    ) -> Result<(), Status> {
+    ) -> Result<tokio::fs::File, Status> {
         let failed = |error: std::io::Error| status::internal(&error);
+        let running = || status::aborted("UPLOAD_RUNNING", "another upload of this blob is under way; try again");
         if let Some(folder) = scratch.parent() {
             tokio::fs::create_dir_all(folder).await.map_err(failed)?;
         }
@@ -58,7 +61,15 @@ impl Blobs {
             std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(scratch).map_err(failed)?;
         // Held until the file is closed; by the system, so that it does not outlive a crash.
         if file.try_lock().is_err() {
-            return Err(status::aborted("UPLOAD_RUNNING", "another upload of this blob is under way; try again"));
+            return Err(running());
+        }
+        // Between opening and locking, whoever held it may have stored the blob and removed the file.
+        let is_there = std::fs::metadata(scratch).and_then(|named| {
+            let held = file.metadata()?;
+            Ok((named.dev(), named.ino()) == (held.dev(), held.ino()))
+        });
+        if !is_there.unwrap_or(false) {
+            return Err(running());
         }
         let mut file = tokio::fs::File::from_std(file);
         let committed = file.metadata().await.map_err(failed)?.len();
@@ -88,7 +99,7 @@ impl Blobs {
             let message = format!("{received} of {} bytes came; go on from there", head.size_bytes);
             return Err(status::aborted("UPLOAD_INCOMPLETE", message));
         }
-        Ok(())
+        Ok(file)
     }
 
     async fn store(&self, project_id: &str, head: &v1::UploadHead, scratch: &Path) -> Result<(), Status> {
@@ -180,7 +191,7 @@ impl BlobService for Blobs {
             return Ok(Response::new(v1::UploadResponse { digest: head.digest, size_bytes }));
         }
         let scratch = self.scratch(&project_id, &head.digest);
-        self.receive(&head, &mut parts, &scratch).await?;
+        let _lock = self.receive(&head, &mut parts, &scratch).await?;
         self.store(&project_id, &head, &scratch).await?;
         Ok(Response::new(v1::UploadResponse { digest: head.digest, size_bytes: head.size_bytes }))
     }

@@ -95,3 +95,31 @@ async fn an_empty_blob_is_a_blob() {
     let mut parts = client.download(DownloadRequest { digest, offset_bytes: 0 }).await.unwrap().into_inner();
     assert!(parts.next().await.unwrap().unwrap().data.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn uploads_of_one_blob_at_once_all_succeed_or_are_told_to_try_again() {
+    let farm = Farm::new().await;
+    let coordinator = farm.start().await;
+    for round in 0..20 {
+        let content = bytes(70_000 + round);
+        let digest = Digest::of(&content).to_string();
+        let uploads = (0..8).map(|_| async {
+            let mut client = coordinator.blobs().await;
+            loop {
+                match client.upload(futures::stream::iter(upload(&content, &digest, 0, 1000))).await {
+                    Ok(stored) => break assert_eq!(stored.into_inner().size_bytes, content.len() as i64),
+                    Err(busy) => assert_eq!(busy.code(), Code::Aborted, "{busy}"),
+                }
+            }
+        });
+        futures::future::join_all(uploads).await;
+        let mut client = coordinator.blobs().await;
+        let mut parts = client.download(DownloadRequest { digest, offset_bytes: 0 }).await.unwrap().into_inner();
+        let mut down = Vec::new();
+        while let Some(part) = parts.next().await {
+            down.extend(part.unwrap().data);
+        }
+        assert!(down == content);
+    }
+    assert_eq!(std::fs::read_dir(farm.folder.path().join("scratch/uploads/default")).unwrap().count(), 0);
+}
