@@ -34,7 +34,8 @@ fn an_impulse_through_any_graph_stays_on_its_frame() {
         let plain = studio.render(&studio.session(document.clone()), PLAIN);
         let mut lagged = document.clone();
         random::sprinkle(&mut lagged, &mut rng);
-        let cut = Cut { block_frames: [100, 512, 4096][round % 3], ..PLAIN };
+        let (threads, block_frames) = ([1, 2, 64][round / 3 % 3], [100, 512, 4096][round % 3]);
+        let cut = Cut { threads, block_frames, spread: false };
         let found = studio.render(&studio.session(lagged.clone()), cut);
         for channel in found.mixes.iter().flatten() {
             assert!(sounding(channel).iter().all(|(frame, _)| *frame == 1234), "round {round}: {lagged:#}");

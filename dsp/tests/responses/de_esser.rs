@@ -136,6 +136,8 @@ fn attack_and_release_are_63_percent_times_beside_the_window_of_the_key() {
         let probe = vec![0.1; end];
         let mut rig = Rig::new(&d, rate_hz, 1, &[]);
         let output = rig.run(std::slice::from_ref(&probe), Some(&[key]), &[MAX_BLOCK_FRAMES]).remove(0);
+        let settled_db = db(f64::from(output[off - 1] / probe[off - 1]));
+        assert!((settled_db + 6.0).abs() < 0.02, "{settled_db} dB of a range of 6 at {rate_hz} Hz");
         for (name, ms, from, to, window_ms) in
             [("attack", attack_ms, on, off, 0.0..1.8), ("release", release_ms, off, end, 3.0..5.2)]
         {

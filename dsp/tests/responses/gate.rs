@@ -82,6 +82,9 @@ fn attack_and_release_are_63_percent_times_of_the_range() {
         let end = fall + frames(25.0 * release_ms);
         let input = levels(&[(-60.0, rise), (-10.0, fall - rise), (-60.0, end - fall)]);
         let output = render(&Processor::Gate(gate), rate_hz, std::slice::from_ref(&input)).remove(0);
+        let gain_db = |frame: usize| db(f64::from(output[frame] / input[frame]));
+        let (closed, open) = (gain_db(rise - 1), gain_db(fall - 1));
+        assert!((closed + 40.0).abs() < 1e-4 && open.abs() < 1e-4, "{closed} and {open} dB at {rate_hz} Hz");
         for (name, ms, start, end) in [("attack", attack_ms, rise, fall), ("release", release_ms, fall, end)] {
             let measured = arrival_frames(&input, &output, start, end);
             let tolerance = (frames(ms) / 200).max(1);

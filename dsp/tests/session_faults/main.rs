@@ -3,6 +3,7 @@
 
 mod deliverables;
 mod document;
+mod ranges;
 
 use mixdown_dsp::session::{Faults, from_toml};
 
