@@ -38,6 +38,9 @@ plugin dir = $libraries/ceph
 erasure code dir = $libraries/ceph/erasure-code
 osd class dir = $libraries/rados-classes
 mon data = $folder/mon/a
+# A monitor ends itself when less than 5 % of the disk is free, however large that disk is.
+mon data avail warn = 0
+mon data avail crit = 0
 keyring = $folder/keyring
 [osd]
 osd data = $folder/osd
@@ -51,7 +54,14 @@ CONF
 run() {
   local program=$1
   shift
-  "$root/usr/bin/$program" -c "$folder/ceph.conf" "$@" >> "$folder/log/start.log" 2>&1 < /dev/null
+  if ! timeout 120 "$root/usr/bin/$program" -c "$folder/ceph.conf" "$@" >> "$folder/log/start.log" 2>&1 < /dev/null; then
+    failed "$program $*"
+  fi
+}
+failed() {
+  echo "failed: $*" >&2
+  tail -n 5 "$folder"/log/*.log >&2
+  exit 1
 }
 # In a subshell: the process is then the daemon itself.
 become() {
@@ -69,11 +79,12 @@ gone() {
 }
 # The gateway first: without a monitor the others do not end.
 started=()
-trap 'gone "${started[@]}"' EXIT
+trap 'gone "${started[@]}"; rm -rf "$folder"/{mon,osd,run,rgw}' EXIT
 # Ends the whole when the pipe closes, whatever is being waited for.
 self=$$
 exec 3<&0
-(read -r -u 3 _ || kill -TERM "$self") 2> /dev/null &
+# Without our standard output: whoever reads it sees its end when we end, not when the watcher does.
+(read -r -u 3 _ || kill -TERM "$self") > /dev/null 2>&1 &
 trap 'exit 0' TERM
 
 within() {
@@ -82,15 +93,20 @@ within() {
   local deadline=$((SECONDS + seconds))
   until "$@" > /dev/null 2>&1; do
     if [ "$SECONDS" -gt "$deadline" ]; then
-      echo "not within $seconds s: $*" >&2
-      tail -n 5 "$folder"/log/*.log >&2
-      exit 1
+      failed "not within $seconds s: $*"
     fi
     sleep 0.2
   done
 }
+start_osd() {
+  become ceph-osd -i 0 &
+  osd=$!
+  started=("$osd" "${started[@]}")
+}
+# One that asks its monitor for something before it has the monitor's map is refused ("wrong fsid"), and ends.
 osd_is_up() {
-  "$root/usr/bin/ceph" -c "$folder/ceph.conf" osd stat 2> /dev/null | grep -q '1 up'
+  kill -0 "$osd" || start_osd
+  timeout 5 "$root/usr/bin/ceph" -c "$folder/ceph.conf" osd stat 2> /dev/null | grep -q '1 up'
 }
 answers() {
   : < "/dev/tcp/127.0.0.1/$port"
@@ -102,8 +118,7 @@ become ceph-mon -i a &
 started=($!)
 within 120 timeout 5 "$root/usr/bin/ceph" -c "$folder/ceph.conf" mon stat
 run ceph-osd -i 0 --mkfs
-become ceph-osd -i 0 &
-started=($! "${started[@]}")
+start_osd
 within 120 osd_is_up
 become radosgw -n client.rgw &
 started=($! "${started[@]}")

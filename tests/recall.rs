@@ -38,8 +38,7 @@ async fn a_second_identical_submit_renders_nothing() {
 
     // Whoever edits a delivered master in place edits nothing that the farm relies on.
     let job = second["job"]["job_id"].as_str().unwrap();
-    let delivered = farm.folder_store().join(format!("projects/default/jobs/{job}/main.wav"));
-    std::fs::write(&delivered, "retouched").unwrap();
+    farm.store().write(&format!("projects/default/jobs/{job}/main.wav"), b"retouched".to_vec()).await;
     farm.submit(&session, &out.path().join("third"), &[]);
     assert_same_files(&files(&out.path().join("third")), &files(&out.path().join("first")), "third submit");
 }

@@ -30,7 +30,6 @@ async fn a_farm_on_moto_gives_the_bytes_of_render_and_renders_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the gateway's monitor does not start every time, and its script then outlives its failure; `cargo test --test s3 -- --ignored` runs it"]
 async fn a_farm_on_ceph_gives_the_bytes_of_render_and_renders_nothing_twice() {
     gives_the_bytes_of_render_and_renders_nothing_twice(Kind::Ceph).await;
 }

@@ -114,15 +114,20 @@ pub async fn check_store(store_url: &str) -> Result<(), CommandError> {
             return CommandError::new(Exit::BadInput, "bad_url", error.to_string())
                 .remedy("name a folder, or a bucket as s3://BUCKET/PREFIX, with --store");
         }
-        CommandError::new(Exit::Failed, "store_unreachable", format!("cannot use the store {store_url}"))
-            .because(error)
-            .remedy(
-                "check its address and credentials (AWS_* variables for s3://), and that the bucket or folder is there",
-            )
+        let told = CommandError::new(Exit::Failed, "store_unreachable", format!("cannot use the store {store_url}"))
+            .because(error);
+        // S3 signs requests with the time and refuses what is more than 15 minutes off.
+        if told.causes.iter().any(|cause| cause.contains("RequestTimeTooSkewed")) {
+            return told.remedy("set this machine's clock: the store refuses requests that are dated wrongly");
+        }
+        told.remedy(
+            "check its address and credentials (AWS_* variables for s3://), and that the bucket or folder is there",
+        )
     };
     let store = Store::open(store_url).map_err(|error| failed(&error))?;
     let place = store.blob("default", &"0".repeat(64)).map_err(|error| failed(&error))?;
-    match tokio::time::timeout(STORE_TIMEOUT, store.size(&place)).await {
+    // Read, not only looked at: the answer to HEAD has no body that says what is wrong.
+    match tokio::time::timeout(STORE_TIMEOUT, store.read(&place, 0)).await {
         Ok(asked) => asked.map(|_| ()).map_err(|error| failed(&error)),
         Err(_) => Err(CommandError::new(
             Exit::Failed,

@@ -1,7 +1,7 @@
 //! The object store: `projects/ID/blobs/AA/DIGEST` for bytes under their digest, and names below `projects/ID/` for
 //! what is delivered.
 
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -49,6 +49,8 @@ pub enum Error {
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
     prefix: Path,
+    /// Where it is one.
+    folder: Option<PathBuf>,
 }
 
 /// What came of delivering a master under a name.
@@ -102,7 +104,7 @@ impl Store {
                     .build()
                     .map_err(|source| Error::Store { what: format!("open {url}"), source })?;
                 let prefix = Path::from_url_path(parsed.path()).map_err(|_| bad_url())?;
-                Ok(Self { objects: Arc::new(objects), prefix })
+                Ok(Self { objects: Arc::new(objects), prefix, folder: None })
             }
             _ => Err(bad_url()),
         }
@@ -114,13 +116,18 @@ impl Store {
         let objects = object_store::local::LocalFileSystem::new_with_prefix(folder)
             .map_err(|source| Error::Store { what: what(), source })?
             .with_automatic_cleanup(false);
-        Ok(Self { objects: Arc::new(objects), prefix: Path::default() })
+        Ok(Self { objects: Arc::new(objects), prefix: Path::default(), folder: Some(folder.to_owned()) })
     }
 
     /// A store over any implementation, for tests.
     #[must_use]
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, prefix: Path::default() }
+        Self { objects, prefix: Path::default(), folder: None }
+    }
+
+    /// Its folder, where it is one.
+    pub(crate) fn folder(&self) -> Option<&FilePath> {
+        self.folder.as_deref()
     }
 
     /// `below` is used as it is, not percent-encoded: workers do the same.

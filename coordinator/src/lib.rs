@@ -26,4 +26,5 @@ mod rpc;
 pub mod server;
 pub mod state;
 pub mod tokens;
+mod unfinished;
 pub mod wakeup;

@@ -150,8 +150,22 @@ impl PrivatePostgres {
         let (keeper, pipe) = spawn(&programs, &account, &cluster, &socket_dir, &log, options.durable)?;
         let url = url(&socket_dir, NAME);
         let mut postgres = Self { keeper, pipe: Some(pipe), url, socket_dir, _lock: lock };
-        postgres.wait_until_ready(&log).await?;
-        Ok(postgres)
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        loop {
+            match postgres.wait_until_ready(&log).await {
+                // The first process of an earlier start was killed; its children hold their memory until they notice.
+                Err(Error::Program { output, .. })
+                    if output.contains("pre-existing shared memory block") && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    let (keeper, pipe) =
+                        spawn(&programs, &account, &cluster, &postgres.socket_dir, &log, options.durable)?;
+                    postgres.keeper = keeper;
+                    postgres.pipe = Some(pipe);
+                }
+                ready => return ready.map(|()| postgres),
+            }
+        }
     }
 
     /// Where the database is.

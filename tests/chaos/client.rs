@@ -7,7 +7,8 @@ use mixdown_proto::MAX_MESSAGE_BYTES;
 use mixdown_proto::v1::job_service_client::JobServiceClient;
 use mixdown_proto::v1::worker_service_client::WorkerServiceClient;
 use mixdown_proto::v1::{
-    Failure, FailureKind, Granularity, RetryJobRequest, SettleRequest, SubmitJobRequest, settle_request::Outcome,
+    Failure, FailureKind, Granularity, Requirements, RetryJobRequest, SettleRequest, SubmitJobRequest,
+    settle_request::Outcome,
 };
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -53,13 +54,14 @@ impl Client {
         }
     }
 
-    /// Submits a session, twice at once if `twice`; gives the job's id.
-    pub async fn submit(&self, session_json: String, name: String, twice: bool) -> String {
+    /// Submits a session, twice at once if `twice`, whose tasks hold these named limits; gives the job's id.
+    pub async fn submit(&self, session_json: String, name: String, limits: Vec<String>, twice: bool) -> String {
         let request = SubmitJobRequest {
             request_id: Uuid::new_v4().to_string(),
             session_json,
             granularity: Granularity::Spread.into(),
             display_name: name,
+            requirements: Some(Requirements { limits, ..Requirements::default() }),
             ..SubmitJobRequest::default()
         };
         let submit = || {

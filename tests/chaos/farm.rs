@@ -14,8 +14,8 @@ use nix::unistd::Pid;
 use crate::network::{Network, Place, Trouble};
 use crate::proxy::{Target, Way};
 use crate::support::command::mixdown;
-use crate::support::farm::Store;
 use crate::support::s3_server::{Kind, S3Server};
+use crate::support::store::Store;
 
 pub const LEASE: Duration = Duration::from_secs(5);
 pub const COORDINATORS: usize = 2;
@@ -142,21 +142,8 @@ impl Farm {
     /// Starts PostgreSQL again on what it left.
     pub async fn restart_postgres(&mut self) {
         drop(self.postgres.take());
-        let options = options(self.folder.path());
-        for _ in 0..100 {
-            match PrivatePostgres::start(&options).await {
-                Ok(postgres) => {
-                    self.postgres = Some(postgres);
-                    return;
-                }
-                // Killed hard, it leaves processes that hold its memory until they notice.
-                Err(error) if error.to_string().contains("postgres failed") => {
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-                Err(error) => panic!("PostgreSQL does not start again: {error}"),
-            }
-        }
-        panic!("PostgreSQL does not start again");
+        let started = PrivatePostgres::start(&options(self.folder.path())).await;
+        self.postgres = Some(started.expect("PostgreSQL starts again"));
     }
 
     /// The last lines of every log.

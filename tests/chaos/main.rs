@@ -54,12 +54,13 @@ const LONG_RUN_FAULTS: usize = 100;
 const AT_ONCE: usize = 2;
 /// Jobs under way at once, at most: so many that every worker has work and none of it waits long.
 const JOBS_AT_ONCE: usize = 4;
+/// Of which there are two, and which every third job's tasks hold; the workers' six slots run five tasks of the project.
+const LIMIT: &str = "plugin-x";
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// For everything to end once nothing goes wrong any more.
 const CALM_PATIENCE: Duration = Duration::from_secs(180);
 
 #[test]
-#[ignore = "`make chaos` runs it"]
 fn a_farm_under_chaos_loses_nothing_and_does_nothing_twice() {
     if network::run_inside("a_farm_under_chaos_loses_nothing_and_does_nothing_twice") {
         return;
@@ -121,26 +122,53 @@ impl Production {
     }
 }
 
+/// A fault, how long it lasts, and whether afterwards somebody settles what has ended long ago.
+type Scene = (Fault, Duration, bool);
+
+/// What the seed decides, all of it drawn before anything happens: so the same seed gives the same faults in the same order.
+struct Script {
+    /// By job: whether it is submitted twice at once.
+    twice: Vec<bool>,
+    faults: Vec<Scene>,
+}
+
+impl Script {
+    fn draw(extent: &Extent, machines: usize) -> Self {
+        let mut random = fastrand::Rng::with_seed(extent.seed);
+        let twice = (0..extent.jobs).map(|_| random.u8(..10) < 3).collect();
+        let faults = (0..extent.faults)
+            .map(|_| {
+                let fault = Fault::choose(&mut random, machines);
+                (fault, fault.duration(&mut random), random.u8(..10) < 3)
+            })
+            .collect();
+        Self { twice, faults }
+    }
+}
+
 /// A fault under way.
 struct Active {
     fault: Fault,
     begun: SystemTime,
     until: Instant,
+    late: bool,
 }
 
 async fn chaos(extent: &Extent) {
     println!("MIXDOWN_CHAOS_SEED={}: {} jobs, {} faults", extent.seed, extent.jobs, extent.faults);
-    let mut random = fastrand::Rng::with_seed(extent.seed);
     let mut farm = Farm::start().await;
+    let script = Script::draw(extent, farm.machines.len());
     let pool = PgPool::connect_lazy(&farm.database_url()).unwrap();
     let production = Production::upload(&farm, &pool).await;
+    sqlx::query("insert into named_limit values ($1, 2)").bind(LIMIT).execute(&pool).await.unwrap();
+    sqlx::query("update project set running_limit = 5").execute(&pool).await.unwrap();
     let begun = Instant::now();
     let client = Client::new(farm.client.address);
 
     // Clients submit as jobs end; what they were told is what must be there afterwards.
     let jobs = {
         let versions: Vec<(String, bool)> =
-            (1..=extent.jobs).map(|version| (production.version(version), random.u8(..10) < 3)).collect();
+            script.twice.iter().enumerate().map(|(index, twice)| (production.version(index + 1), *twice)).collect();
         let (client, pool) = (client.clone(), pool.clone());
         tokio::spawn(async move {
             let mut jobs = Vec::new();
@@ -148,34 +176,28 @@ async fn chaos(extent: &Extent) {
                 while active_jobs(&pool).await.is_none_or(|active| active >= JOBS_AT_ONCE as i64) {
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
-                jobs.push(client.submit(session, format!("version {}", index + 1), twice).await);
+                let limits = if index % 3 == 0 { vec![LIMIT.to_owned()] } else { Vec::new() };
+                jobs.push(client.submit(session, format!("version {}", index + 1), limits, twice).await);
             }
             jobs
         })
     };
-    let submitted_twice = {
-        let mut same = fastrand::Rng::with_seed(extent.seed);
-        (0..extent.jobs).filter(|_| same.u8(..10) < 3).count()
-    };
-
     let mut passed: Vec<Passed> = Vec::new();
     let mut active: Vec<Active> = Vec::new();
     let mut late_settlements = 0;
-    let mut left = extent.faults;
-    while left > 0 || !active.is_empty() {
+    let mut to_come = script.faults.iter().copied().peekable();
+    while to_come.peek().is_some() || !active.is_empty() {
         farm.keep_up();
-        if left > 0 && active.len() < AT_ONCE {
-            let fault = Fault::choose(&mut random, farm.machines.len());
-            let duration = fault.duration(&mut random);
-            if active.iter().all(|other| !other.fault.clashes(fault)) {
-                fault.begin(&mut farm).await;
-                active.push(Active { fault, begun: SystemTime::now(), until: Instant::now() + duration });
-                left -= 1;
-            }
+        // One that clashes with what lasts waits for its end.
+        let may_begin =
+            |(fault, ..): &Scene| active.len() < AT_ONCE && active.iter().all(|it| !it.fault.clashes(*fault));
+        if let Some((fault, duration, late)) = to_come.next_if(may_begin) {
+            fault.begin(&mut farm).await;
+            active.push(Active { fault, begun: SystemTime::now(), until: Instant::now() + duration, late });
         }
         tokio::time::sleep(LOOK_EVERY).await;
         let over: Vec<Active> = active.extract_if(.., |it| Instant::now() >= it.until).collect();
-        for Active { fault, begun, .. } in over {
+        for Active { fault, begun, late, .. } in over {
             fault.end(&mut farm).await;
             passed.push(Passed {
                 kind: fault.kind(&farm),
@@ -184,7 +206,9 @@ async fn chaos(extent: &Extent) {
                 worker: fault.worker(&farm).map(|index| farm.machines[index].name.clone()),
                 upstream: fault.is_upstream(&farm),
             });
-            late_settlements += settle_late(&client, &pool, &mut random).await;
+            if late {
+                late_settlements += settle_late(&client, &pool).await;
+            }
         }
     }
 
@@ -227,7 +251,7 @@ async fn chaos(extent: &Extent) {
         network: farm.network.kind(),
         jobs: jobs.len(),
         retried: retried.len(),
-        submitted_twice,
+        submitted_twice: script.twice.iter().filter(|twice| **twice).count(),
         late_settlements,
         outcomes: outcomes.into_iter().collect(),
         faults: &passed,
@@ -247,11 +271,8 @@ async fn active_jobs(pool: &PgPool) -> Option<i64> {
     sqlx::query_scalar("select count(*) from job where state = 'active'").fetch_one(pool).await.ok()
 }
 
-/// Now and then, what a worker long given up for dead would say.
-async fn settle_late(client: &Client, pool: &PgPool, random: &mut fastrand::Rng) -> usize {
-    if random.u8(..10) >= 3 {
-        return 0;
-    }
+/// What a worker long given up for dead would say.
+async fn settle_late(client: &Client, pool: &PgPool) -> usize {
     let ended =
         "select worker_id, task_id, attempt from attempt where end_time is not null order by end_time desc limit 2";
     let ended: Vec<(Uuid, Uuid, i32)> = sqlx::query_as(ended).fetch_all(pool).await.unwrap_or_default();

@@ -37,7 +37,13 @@ pub async fn recoveries(pool: &PgPool, faults: &[Passed]) -> Recoveries {
          from attempt as lost
          join worker using (worker_id)
          join attempt as next on next.task_id = lost.task_id and next.attempt = lost.attempt + 1
-         where lost.outcome = 'worker_lost'",
+         join task on task.task_id = lost.task_id
+         where lost.outcome = 'worker_lost'
+            -- What stopped for good waited for its client to ask for more.
+            and not exists (
+                select from event
+                where event.job_id = task.job_id and message like 'to be run again:%'
+                    and event.create_time between lost.end_time and next.start_time)",
     )
     .fetch_all(pool)
     .await

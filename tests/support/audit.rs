@@ -2,17 +2,16 @@
 //! a farm may end with it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use object_store::path::Path;
+use mixdown_proto::layout;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use sqlx::PgPool;
 
-use super::farm::Store;
+use super::store::{Store, path};
 
 /// What must never be found: each query gives the ids of what breaks the rule.
-const RULES: [(&str, &str); 14] = [
+const RULES: [(&str, &str); 16] = [
     ("a job has not ended", "select job_id::text from job where state = 'active'"),
     (
         "a job did not end exactly once",
@@ -90,6 +89,33 @@ const RULES: [(&str, &str); 14] = [
          having count(*) > worker.slots",
     ),
     (
+        "a project ran more tasks at once than its limit",
+        "select begun.project_id from attempt as begun
+         join project on project.project_id = begun.project_id
+         join attempt as beside on beside.project_id = begun.project_id
+            and beside.start_time <= begun.start_time
+            and (beside.end_time is null or beside.end_time > begun.start_time)
+         where project.running_limit is not null
+         group by begun.task_id, begun.attempt, begun.project_id, project.running_limit
+         having count(*) > project.running_limit",
+    ),
+    (
+        "more tasks held a named limit at once than there are of it",
+        "with holder as (
+            select named_limit.name, named_limit.count, attempt.task_id, attempt.attempt,
+                attempt.start_time, attempt.end_time
+            from attempt
+            join task using (project_id, task_id)
+            join demand using (project_id, demand_id)
+            join named_limit on named_limit.name = any (demand.limits))
+         select begun.name from holder as begun
+         join holder as beside on beside.name = begun.name
+            and beside.start_time <= begun.start_time
+            and (beside.end_time is null or beside.end_time > begun.start_time)
+         group by begun.task_id, begun.attempt, begun.name, begun.count
+         having count(*) > begun.count",
+    ),
+    (
         "an attempt began before the one before it had ended",
         "select later.task_id::text from attempt as later
          join attempt as earlier on earlier.task_id = later.task_id and earlier.attempt = later.attempt - 1
@@ -107,7 +133,8 @@ const RULES: [(&str, &str); 14] = [
 pub struct Holdings {
     /// Blobs whose rows and bytes agree.
     pub blobs: usize,
-    /// Blobs without a row: stored by attempts that never counted.
+    /// Blobs without a row, and files begun that were never moved: of attempts that did not count. Garbage collection finds
+    /// them by their place.
     pub orphans: usize,
     /// Delivered masters whose bytes are those of the artifact.
     pub masters: usize,
@@ -130,19 +157,19 @@ pub async fn store(pool: &PgPool, store: &Store, wrong: &mut Vec<String>) -> Hol
     let mut holdings = Holdings::default();
     let known: Vec<(String, String)> =
         sqlx::query_as("select project_id, digest from blob").fetch_all(pool).await.expect("the blobs are listed");
-    let mut places = BTreeSet::new();
+    let stored: Vec<_> = objects.list(None).try_collect().await.expect("the store is listed");
+    // What is left of them in the end is nobody's.
+    let mut places: BTreeSet<String> = stored.into_iter().map(|object| object.location.to_string()).collect();
+    places.remove(layout::IDENTITY);
     for (project, digest) in &known {
-        let place = mixdown_proto::layout::blob(project, digest);
+        let place = layout::blob(project, digest);
         match digest_of(&*objects, &place).await {
             Some(found) if found == *digest => holdings.blobs += 1,
             Some(found) => wrong.push(format!("blob {digest} holds the bytes of {found}")),
             None => wrong.push(format!("blob {digest} is not in the store")),
         }
-        places.insert(place);
+        places.remove(&place);
     }
-    let stored: Vec<_> = objects.list(None).try_collect().await.expect("the store is listed");
-    let is_orphan = |place: &str| place.contains("/blobs/") && !places.contains(place);
-    holdings.orphans = stored.iter().filter(|object| is_orphan(object.location.as_ref())).count();
     let delivered: Vec<(String, String, String, String)> = sqlx::query_as(
         "select project_id, deliver_to, file_name, digest
          from deliverable join job using (project_id, job_id) join artifact using (project_id, artifact_key)
@@ -152,19 +179,40 @@ pub async fn store(pool: &PgPool, store: &Store, wrong: &mut Vec<String>) -> Hol
     .await
     .expect("the masters are listed");
     for (project, deliver_to, file_name, digest) in delivered {
-        let place = mixdown_proto::layout::delivery(&project, &deliver_to, &file_name);
+        let place = layout::delivery(&project, &deliver_to, &file_name);
+        places.remove(&place);
         match digest_of(&*objects, &place).await {
             Some(found) if found == digest => holdings.masters += 1,
             Some(found) => wrong.push(format!("{place} holds the bytes of {found}, not of {digest}")),
             None => wrong.push(format!("{place} is not in the store")),
         }
     }
+    for place in places {
+        if is_collectable(&place) {
+            holdings.orphans += 1;
+        } else {
+            wrong.push(format!("{place} is nobody's, and garbage collection does not find it"));
+        }
+    }
     holdings
 }
 
+/// Whether garbage collection knows by its place what an object without a row is: a blob, or a file begun.
+fn is_collectable(place: &str) -> bool {
+    let parts: Vec<&str> = place.split('/').collect();
+    match parts[..] {
+        ["projects", project, "blobs", _, digest] => {
+            digest.len() == 64
+                && digest.bytes().all(|digit| digit.is_ascii_hexdigit())
+                && place == layout::blob(project, digest)
+        }
+        ["projects", _, "partial", _] => true,
+        _ => false,
+    }
+}
+
 async fn digest_of(objects: &dyn ObjectStore, place: &str) -> Option<String> {
-    let path = Path::parse(place).expect("places are paths");
-    let mut bytes = match objects.get(&path).await {
+    let mut bytes = match objects.get(&path(place)).await {
         Ok(found) => found.into_stream(),
         Err(object_store::Error::NotFound { .. }) => return None,
         Err(error) => panic!("{place}: {error}"),
@@ -174,24 +222,4 @@ async fn digest_of(objects: &dyn ObjectStore, place: &str) -> Option<String> {
         hasher.update(&part.expect("the object is read"));
     }
     Some(hasher.finalize().to_hex().to_string())
-}
-
-impl Store {
-    /// The store as the farm sees it.
-    pub fn open(&self) -> Arc<dyn ObjectStore> {
-        let Some(bucket) = self.url.strip_prefix("s3://") else {
-            let folder = object_store::local::LocalFileSystem::new_with_prefix(&self.url);
-            return Arc::new(folder.expect("the store's folder is there"));
-        };
-        // As in the program: a second installation means that one is there.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = object_store::aws::AmazonS3Builder::new().with_url(&self.url);
-        for (name, value) in &self.environment {
-            let key = name.to_ascii_lowercase().parse().expect("a variable of object_store");
-            builder = builder.with_config(key, value);
-        }
-        let prefix = bucket.split_once('/').map_or("", |(_, prefix)| prefix).to_owned();
-        let objects = builder.build().expect("the bucket is opened");
-        Arc::new(object_store::prefix::PrefixStore::new(objects, prefix))
-    }
 }

@@ -10,8 +10,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::audit;
 use super::command::{self, Ran, mixdown};
 use super::find;
+use super::store::{Store, blob};
 
 /// How long a lease lives here: short, so that a killed worker's tasks come back soon.
 const LEASE: &str = "2s";
@@ -26,14 +28,6 @@ pub struct Farm {
     pub workers: Vec<Process>,
     address: String,
     store: Store,
-}
-
-/// Where the farm's blobs lie, and the environment that opens it.
-pub struct Store {
-    /// A folder, or s3://BUCKET/PREFIX.
-    pub url: String,
-    /// AWS_ENDPOINT and the like.
-    pub environment: Vec<(&'static str, String)>,
 }
 
 /// What a process is started under: a command before its own, and more environment.
@@ -118,8 +112,8 @@ impl Farm {
     /// A farm with so many workers of one slot each.
     pub async fn start(workers: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = folder.path().join("store").to_str().expect("its path is text").to_owned();
-        Self::start_in(folder, Store { url, environment: Vec::new() }, workers).await
+        let store = Store::of_tests(folder.path());
+        Self::start_in(folder, store, workers).await
     }
 
     /// A farm on a store of this kind.
@@ -145,9 +139,9 @@ impl Farm {
         farm
     }
 
-    /// The folder of the object store, where it is one.
-    pub fn folder_store(&self) -> PathBuf {
-        PathBuf::from(&self.store.url)
+    /// What it keeps.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The log of every process.
@@ -306,23 +300,38 @@ impl Farm {
     }
 
     /// Follows a job to its end and fetches its masters.
-    pub fn finish(&self, job: &str, out: &Path) -> Value {
+    pub async fn finish(&self, job: &str, out: &Path) -> Value {
         let ran = self.run([OsStr::new("jobs"), OsStr::new("watch"), OsStr::new(job)]);
         assert_eq!(ran.code, 0, "{}\n{}\n{}", ran.stdout, ran.stderr, self.log());
         let shown = self.run(["jobs", "show", job, "--json"]).succeeded().json();
-        self.fetch(&shown, out);
+        self.fetch(&shown, out).await;
         shown
     }
 
     /// Copies a job's masters out of the store, where they were delivered under their names.
-    fn fetch(&self, shown: &Value, out: &Path) {
+    async fn fetch(&self, shown: &Value, out: &Path) {
         std::fs::create_dir_all(out).expect("the folder is made");
         for deliverable in shown["deliverables"].as_array().expect("a job has deliverables") {
             let digest = deliverable["digest"].as_str().expect("it is delivered");
             let file = deliverable["file"].as_str().expect("it has a name");
-            let blob = find(&self.folder_store(), digest).unwrap_or_else(|| panic!("no blob {digest} in the store"));
-            std::fs::copy(blob, out.join(file)).expect("the master is copied");
+            let bytes = self.store.read(&blob(digest)).await.unwrap_or_else(|| panic!("no blob {digest} in the store"));
+            std::fs::write(out.join(file), bytes).expect("the master is copied");
         }
+    }
+
+    /// Holds rows and bytes against all that must be true once every job has ended.
+    pub async fn audit(&self) {
+        let wrong = self.found_wrong().await;
+        assert!(wrong.is_empty(), "{wrong:#?}\n{}", self.log());
+    }
+
+    /// What the audit of rows and bytes tells.
+    pub async fn found_wrong(&self) -> Vec<String> {
+        let pool = sqlx::PgPool::connect(&self.database_url()).await.expect("the database answers");
+        let mut wrong = audit::rows(&pool).await;
+        audit::store(&pool, &self.store, &mut wrong).await;
+        pool.close().await;
+        wrong
     }
 
     /// One column of text from the database.

@@ -6,6 +6,7 @@ pub mod command;
 pub mod farm;
 pub mod fixture;
 pub mod s3_server;
+pub mod store;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
-use super::farm::Store;
+use super::store::Store;
 
 /// Which program serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

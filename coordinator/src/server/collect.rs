@@ -7,6 +7,7 @@ use sqlx::PgPool;
 
 use crate::blobs::{self, Object, Store};
 use crate::queue::garbage::{self, Amount, Bounds};
+use crate::unfinished;
 
 /// An object that no row knows is left alone for this long: somebody may be about to record it. By the store's and this
 /// machine's clocks, which may differ by hours.
@@ -19,7 +20,7 @@ pub(crate) struct Collected {
     pub artifacts: Amount,
     /// Blobs that nothing referred to.
     pub blobs: Amount,
-    /// Objects that no row knew.
+    /// Objects that no row knew, and files that were never finished.
     pub orphans: Amount,
 }
 
@@ -84,7 +85,16 @@ async fn orphans(pool: &PgPool, store: &Store, grace: Duration, dry_run: bool) -
     /// Objects compared with the rows at once.
     const COMPARED_AT_ONCE: usize = 1000;
     let Some(old) = SystemTime::now().checked_sub(grace) else { return Ok(Amount::default()) };
-    let mut amount = Amount::default();
+    let mut amount = match store.folder().map(ToOwned::to_owned) {
+        None => Amount::default(),
+        Some(folder) => tokio::task::spawn_blocking(move || unfinished::drop_before(&folder, old, dry_run))
+            .await
+            .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+            .map_err(|source| blobs::Error::File {
+                what: "clear away files that were never finished".into(),
+                source,
+            })?,
+    };
     let mut listed = store.blobs_before(old).chunks(COMPARED_AT_ONCE);
     while let Some(objects) = listed.next().await {
         let objects: Vec<Object> = objects.into_iter().collect::<Result<_, _>>()?;
