@@ -157,7 +157,7 @@ async fn jobs_submitted_at_once_share_one_decode() {
     farm.start_worker(&[]);
     for (job, session) in jobs.iter().zip(&sessions) {
         let (farmed, fresh) = (out.path().join(job), out.path().join(format!("{job}-fresh")));
-        farm.finish(job, &farmed);
+        farm.finish(job, &farmed).await;
         render(session, &fresh, &[]);
         assert_same_files(&files(&farmed), &files(&fresh), job);
     }
