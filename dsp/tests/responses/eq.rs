@@ -288,6 +288,24 @@ fn a_bell_that_jumps_in_frequency_or_gain_or_glides_in_q_does_not_overshoot() {
 }
 
 #[test]
+fn a_q_that_falls_within_20_ms_overshoots_by_as_much_as_the_page_says() {
+    let knot = |frame, value| Knot { frame, value, curve: Curve::Linear };
+    // The fall begins at sixteen places of the sine of the centre.
+    let peaks = (0..16).map(|turn| {
+        let lane = Lane::new(vec![knot(48_000 + 6 * turn, 4.0), knot(48_960 + 6 * turn, 0.5)])
+            .expect("because the frames rise");
+        let sine = |frame: usize| math::sin(core::f64::consts::TAU * 500.0 * frame as f64 / 48_000.0) as f32;
+        let input = vec![(0..96_000).map(sine).collect::<Vec<f32>>()];
+        let eq = Processor::Eq(Eq { bands: vec![band(BandKind::Bell, 500.0, 12.0, 4.0)] });
+        let output = Rig::new(&eq, 48_000, 1, &[ParameterLane { parameter: 2, lane }]).run(&input, None, &[1000]);
+        output[0].iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()))
+    });
+    let over = f64::from(peaks.fold(0.0, f32::max)) / from_db(12.0);
+    println!("{over:.3} of the steady state");
+    assert!(over > 1.0 && over < 1.22, "{over}");
+}
+
+#[test]
 fn a_band_that_has_come_to_rest_sounds_as_one_that_never_moved() {
     let knot = |frame, value| Knot { frame, value, curve: Curve::Linear };
     let lane = Lane::new(vec![knot(0, 4000.0), knot(2000, 15_000.0)]).expect("because the frames rise");
