@@ -10,6 +10,8 @@ use std::path::Path;
 
 use mixdown_dsp::media::MediaError;
 use mixdown_dsp::session::{Fault, Faults};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 /// How a command ended that did not do what was asked.
@@ -127,18 +129,41 @@ impl CommandError {
         error.remedy("mend the places shown; `mixdown schema` prints what a session may hold")
     }
 
+    /// As programs get it.
+    #[must_use]
+    pub fn document(&self) -> Document {
+        Document {
+            code: self.code.clone(),
+            message: self.message.clone(),
+            causes: self.causes.clone(),
+            remedy: self.remedy.clone(),
+            exit_code: self.exit as u8,
+            faults: self.faults.clone(),
+        }
+    }
+
     /// As one JSON object.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
-        json!({
-            "code": self.code,
-            "message": self.message,
-            "causes": self.causes,
-            "remedy": self.remedy,
-            "exit_code": self.exit as u8,
-            "faults": self.faults,
-        })
+        json!(self.document())
     }
+}
+
+/// An error as programs get it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Document {
+    /// Stable code for programs.
+    code: String,
+    /// What failed on which thing.
+    message: String,
+    /// Why, from the nearest cause to the farthest.
+    causes: Vec<String>,
+    /// What to do about it.
+    remedy: Option<Box<str>>,
+    /// What a command ends with that fails for it.
+    exit_code: u8,
+    /// What is wrong with the session, with places; empty for other errors.
+    faults: Vec<Fault>,
 }
 
 impl From<&MediaError> for CommandError {

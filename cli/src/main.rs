@@ -5,6 +5,7 @@
 //! follow · result                               a job on the farm, to its end, and what came of it
 //! upload · download                             blobs to and from the farm
 //! client · farm_database                        the connection to a coordinator, to a farm's database
+//! analysis                                      a file measured on this machine
 //! deliverables · tables · progress · output     what is shown, and where
 //! plot/                                         processors measured and drawn
 //! page/                                         the quality report: one page with a player
@@ -13,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod analysis;
 mod client;
 mod commands;
 mod deliverables;

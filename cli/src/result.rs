@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, DEFAULT_LISTEN};
 use crate::errors::CommandError;
 use crate::output::Output;
-use crate::page::{self, Heading};
+use crate::page::Beside;
 use crate::{deliverables, download, follow};
 
 /// Fetches the finished files of a job that has ended into `out`, with a page of their quality, and prints the two tables, or one JSON object.
@@ -20,7 +20,7 @@ pub async fn tell(
     ended: &GetJobResponse,
     revision_changes: &[RevisionChange],
     out: Option<&Path>,
-    page: (&Heading, page::Wanted),
+    page: Beside,
     output: Output,
 ) -> Result<(), CommandError> {
     let succeeded = ended.job.as_ref().is_some_and(|job| job.state() == JobState::Succeeded);
@@ -28,8 +28,7 @@ pub async fn tell(
     let out = out.filter(|_| succeeded);
     let finished = download::all(client, &ended.deliverables, out).await?;
     if let Some(out) = out {
-        let (heading, wanted) = page;
-        tokio::task::block_in_place(|| page::write_beside(out, heading, &finished, wanted))?;
+        tokio::task::block_in_place(|| page.write(out, &finished))?;
     }
     let failure = follow::failure(ended);
     if output.json {

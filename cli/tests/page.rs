@@ -4,7 +4,10 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+#[path = "support/browser.rs"]
+mod browser;
+
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -72,24 +75,46 @@ fn opened(html: &str) -> Vec<&str> {
 #[test]
 fn a_browser_plays_the_versions_at_one_place_and_shows_the_page_at_every_width_and_in_every_scheme() {
     let folder = tempfile::tempdir().unwrap();
-    write_hostile_session(folder.path());
+    browser::write_versions(folder.path());
     let ran = run_in(folder.path(), &["render", "song.toml", "--out", "out", "--json"]).expect_code(0);
-    let out = folder.path().join("out");
-    let levels: Vec<f64> =
-        ran.json().as_array().unwrap().iter().map(|file| file["integrated_lufs"].as_f64().unwrap()).collect();
-    let softest = levels.iter().copied().fold(f64::INFINITY, f64::min);
-    let gains: Vec<f64> = levels.iter().map(|level| mixdown_dsp::units::gain_from_db(softest - level)).collect();
-    let gains_file = folder.path().join("gains.json");
-    std::fs::write(&gains_file, serde_json::to_string(&gains).unwrap()).unwrap();
-    let mut script = Command::new("python3");
-    script.arg(format!("{ROOT}/cli/tests/browser.py")).arg(out.join("report.html")).arg(&gains_file);
-    if let Some(shots) = std::env::var_os("MIXDOWN_SCREENSHOTS") {
-        script.arg(PathBuf::from(shots));
+    let reports = ran.json();
+    let reports = reports.as_array().unwrap();
+    let trimmed = reports.iter().find(|report| report["file"] == "trimmed.wav").unwrap();
+    let head = trimmed["edges"]["trimmed_head_ms"].as_f64().unwrap() / 1000.0;
+    assert!((head - (browser::LATE_SECONDS - 0.02)).abs() < 0.001, "{head}");
+    browser::look(&folder.path().join("out/report.html"), reports);
+}
+
+#[test]
+fn a_lossy_file_is_told_and_heard_as_it_is_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    browser::write_versions(folder.path());
+    let ran = run_in(folder.path(), &["render", "song.toml", "--out", "out", "--json"]).expect_code(0);
+    let reports = ran.json();
+    let html = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    for (file, preview) in
+        [("stream.opus", "previews/stream.opus.flac"), ("download.ogg", "previews/download.ogg.flac")]
+    {
+        let report = reports.as_array().unwrap().iter().find(|report| report["file"] == file).unwrap();
+        let decoded = &report["lossy"]["decoded"];
+        let figure = |name: &str| format!("{:.2}", decoded[name].as_f64().unwrap()).replace('-', "−");
+        let from = html.find(&format!("<h2>{file}</h2>")).unwrap();
+        let section = &html[from..from + html[from..].find("</details>").unwrap()];
+        for part in [
+            "<caption>Decoded</caption>".to_owned(),
+            format!("{} LUFS", figure("integrated_lufs")),
+            format!("{} dBTP", figure("true_peak_dbtp")),
+            report["lossy"]["bit_rate"].as_str().unwrap().to_owned(),
+        ] {
+            assert!(section.contains(&part), "{file}: {part} is missing");
+        }
+        assert!(html.contains(&format!("<small>decoded {}</small>", figure("true_peak_dbtp"))), "{file}");
+        assert!(html.contains(&format!("data-src=\"{preview}\"")), "{file} plays {preview}");
+        // The preview is what a decoder gives back, not what the encoder got.
+        let heard = run_in(folder.path(), &["analyze", "--json", &format!("out/{preview}")]).expect_code(0).json();
+        let gap = heard[0]["integrated_lufs"].as_f64().unwrap() - decoded["integrated_lufs"].as_f64().unwrap();
+        assert!(gap.abs() < 0.01 && heard[0]["frames"] == decoded["frames"], "{file}: {gap}");
     }
-    let looked = script.output().unwrap_or_else(|error| panic!("python3: {error}; `make test` installs it"));
-    let (told, complained) = (String::from_utf8_lossy(&looked.stdout), String::from_utf8_lossy(&looked.stderr));
-    assert!(looked.status.success(), "{told}{complained}");
-    println!("{told}");
 }
 
 #[test]
@@ -123,28 +148,73 @@ fn previews_are_written_once_per_sound_and_only_where_the_file_is_none_itself() 
     assert!(!folder.path().join("none/report.html").exists() && !folder.path().join("none/previews").exists());
 }
 
+/// Validates an array of documents by a schema, and that the same with `spoil` done to the first is refused.
+fn validate(folder: &Path, schema: &str, documents: &str, spoil: &str) {
+    std::fs::write(folder.join("schema.json"), schema).unwrap();
+    std::fs::write(folder.join("documents.json"), documents).unwrap();
+    let python = format!("{ROOT}/.cache/python/bin/python");
+    let script = format!(
+        "import json, sys, jsonschema\n\
+         schema = json.load(open('schema.json'))\n\
+         check = jsonschema.Draft202012Validator(schema if schema.get('type') == 'array' else {{'type': 'array', 'items': {{'$ref': '#/$defs/one'}}, '$defs': {{**schema.get('$defs', {{}}), 'one': schema}}}})\n\
+         check.check_schema(schema)\n\
+         documents = json.load(open('documents.json'))\n\
+         check.validate(documents)\n\
+         documents[0]{spoil}\n\
+         sys.exit(0 if list(check.iter_errors(documents)) else 'a wrong document passes')\n"
+    );
+    let validated = Command::new(&python).current_dir(folder).args(["-c", &script]).output();
+    let validated = validated.unwrap_or_else(|error| panic!("{python}: {error}; `make test` installs it"));
+    assert!(validated.status.success(), "{}", String::from_utf8_lossy(&validated.stderr));
+}
+
 #[test]
 fn reports_hold_to_their_schema() {
     let folder = tempfile::tempdir().unwrap();
     write_hostile_session(folder.path());
     let ran =
         run_in(folder.path(), &["render", "song.toml", "--out", "out", "--json", "--report", "none"]).expect_code(0);
+    let reports = ran.json();
+    assert_eq!(reports.as_array().unwrap().len(), 3);
+    for report in reports.as_array().unwrap() {
+        assert!(report["quality"].is_object() && report["verdicts"].as_array().unwrap().len() == 9, "{report}");
+    }
     let schema = run_in(folder.path(), &["schema", "--report"]).expect_code(0);
-    std::fs::write(folder.path().join("schema.json"), &schema.stdout).unwrap();
-    std::fs::write(folder.path().join("reports.json"), &ran.stdout).unwrap();
-    let python = format!("{ROOT}/.cache/python/bin/python");
-    let script = "import json, sys, jsonschema\n\
-                  schema = json.load(open('schema.json'))\n\
-                  check = jsonschema.Draft202012Validator(schema)\n\
-                  check.check_schema(schema)\n\
-                  reports = json.load(open('reports.json'))\n\
-                  assert len(reports) == 3 and all(len(it['verdicts']) == 9 and it['quality'] for it in reports)\n\
-                  [check.validate(it) for it in reports]\n\
-                  reports[0]['quality']['column_seconds'] = 'wide'\n\
-                  sys.exit(0 if list(check.iter_errors(reports[0])) else 'a wrong report passes')\n";
-    let validated = Command::new(&python).current_dir(folder.path()).args(["-c", script]).output();
-    let validated = validated.unwrap_or_else(|error| panic!("{python}: {error}; `make test` installs it"));
-    assert!(validated.status.success(), "{}", String::from_utf8_lossy(&validated.stderr));
+    validate(folder.path(), &schema.stdout, &ran.stdout, "['quality']['column_seconds'] = 'wide'");
+}
+
+#[test]
+fn analyses_hold_to_their_schema_those_of_broken_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    write_sine(&folder.path().join("tone.wav"), 997.0, 0.5, 4.0, 2);
+    write_sine(&folder.path().join("silence.wav"), 997.0, 0.0, 1.0, 1);
+    std::fs::write(folder.path().join("text.wav"), "this is no audio").unwrap();
+    let ran = run_in(folder.path(), &["analyze", "--json", "tone.wav", "text.wav", "silence.wav", "missing.wav"]);
+    let ran = ran.expect_code(2);
+    let bytes = std::fs::read(folder.path().join("tone.wav")).unwrap();
+    let told = ran.json();
+    assert_eq!(told[0]["digest"], mixdown_dsp::digest::Digest::of(&bytes).to_string());
+    assert_eq!(told[0]["size_bytes"], bytes.len());
+    assert_eq!(told[1]["error"]["code"], "not_audio");
+    let schema = run_in(folder.path(), &["schema", "--analysis"]).expect_code(0).stdout;
+    for spoil in [".pop('digest')", "['integrated_lufs'] = 'loud'", "['verdicts'][0]['verdict'] = 'maybe'"] {
+        validate(folder.path(), &schema, &ran.stdout, spoil);
+    }
+}
+
+#[test]
+fn a_reference_is_laid_under_the_spectrum_of_every_file_of_a_job() {
+    let folder = tempfile::tempdir().unwrap();
+    write_hostile_session(folder.path());
+    write_sine(&folder.path().join("<reference>.wav"), 200.0, 0.25, 4.0, 2);
+    let arguments = ["render", "song.toml", "--out", "out", "--report", "page", "--reference", "<reference>.wav"];
+    run_in(folder.path(), &arguments).expect_code(0);
+    let html = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    assert_eq!(html.matches("&lt;reference&gt;.wav at the same loudness").count(), 3);
+    assert!(!html.contains("<reference>"));
+    let ran = run_in(folder.path(), &["render", "song.toml", "--out", "none", "--reference", "missing.wav"]);
+    assert!(ran.expect_code(2).stderr.contains("missing.wav"));
+    assert!(!folder.path().join("none").exists(), "a reference that is not there stops the render before it begins");
 }
 
 #[test]
@@ -162,6 +232,7 @@ fn analyze_judges_by_profile_and_writes_a_page() {
         "<title>a&amp;b.wav",
         "played 8.0 dB lower",
         "reference.wav at the same loudness",
+        &mixdown_dsp::digest::Digest::of(&std::fs::read(folder.path().join("a&b.wav")).unwrap()).to_string(),
         "class=\"dotted\"",
         "official",
     ] {

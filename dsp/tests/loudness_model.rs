@@ -2,12 +2,12 @@
 //! recommendation prints, every window summed by itself from means of 10 ms.
 #![expect(clippy::disallowed_methods, reason = "test signals and oracles need not have the same bits everywhere")]
 
+mod model;
 mod signals;
 
-use core::f64::consts::TAU;
-
 use mixdown_dsp::loudness::{Measurement, Meter};
-use signals::{Noise, buffer, tones};
+use model::{k_weighted, lufs};
+use signals::{Noise, buffer, sound, tones};
 
 const RATES: [u32; 6] = [44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
 /// Rate of the model, for which the coefficients are printed.
@@ -21,29 +21,6 @@ struct Reading {
     momentary: f64,
     short_term: f64,
     range: f64,
-}
-
-fn lufs(power: f64) -> f64 {
-    -0.691 + 10.0 * power.log10()
-}
-
-/// Annex 1, tables 1 and 2, in direct form I.
-fn k_weighted(signal: &[f32]) -> Vec<f64> {
-    let stages = [
-        [1.53512485958697, -2.69169618940638, 1.19839281085285, -1.69065929318241, 0.73248077421585],
-        [1.0, -2.0, 1.0, -1.99004745483398, 0.99007225036621],
-    ];
-    let mut out: Vec<f64> = signal.iter().map(|x| f64::from(*x)).collect();
-    for [b0, b1, b2, a1, a2] in stages {
-        let (mut x1, mut x2, mut y1, mut y2) = (0.0, 0.0, 0.0, 0.0);
-        for value in &mut out {
-            let x = *value;
-            let y = b0 * x + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2;
-            (x2, x1, y2, y1) = (x1, x, y1, y);
-            *value = y;
-        }
-    }
-    out
 }
 
 fn model(channels: &[&[f32]], weights: &[f64]) -> Reading {
@@ -142,43 +119,6 @@ fn every_case_of_the_standards_reads_as_the_model_does() {
     worst = worst.max(level);
     println!("I, M, S within {worst:.7} LU of the model, the range within {worst_range:.7} LU");
     assert!(worst <= 0.000_1 && worst_range <= 0.000_1);
-}
-
-/// A sine that goes on by itself: 1·e^(jφ), turned on with every sample.
-struct Turning([f64; 2], [f64; 2]);
-
-impl Turning {
-    fn new(hz: f64, phase: f64, sample_rate_hz: u32) -> Self {
-        let step = TAU * hz / f64::from(sample_rate_hz);
-        Self([phase.cos(), phase.sin()], [step.cos(), step.sin()])
-    }
-
-    fn next(&mut self) -> f64 {
-        let ([re, im], [c, s]) = (self.0, self.1);
-        self.0 = [re * c - im * s, re * s + im * c];
-        im
-    }
-}
-
-/// The same sound at any rate: 24 partials from 25 Hz to 19 kHz under swells of their own and one of 24 dB over them all.
-fn sound(sample_rate_hz: u32, seconds: u32) -> Vec<f32> {
-    let mut noise = Noise::new(12);
-    let mut draw = || f64::from(noise.next()) * 0.5 + 0.5;
-    let mut partials: Vec<(f64, Turning, Turning)> = (0..24)
-        .map(|n| {
-            let hz = 25.0 * (19_000.0_f64 / 25.0).powf((f64::from(n) + draw()) / 24.0);
-            let sine = Turning::new(hz, draw() * TAU, sample_rate_hz);
-            (0.05 * draw(), sine, Turning::new(0.1 + 0.4 * draw(), draw() * TAU, sample_rate_hz))
-        })
-        .collect();
-    let mut over_all = Turning::new(0.08, 0.0, sample_rate_hz);
-    (0..sample_rate_hz * seconds)
-        .map(|_| {
-            let level = 0.53 + 0.47 * over_all.next();
-            let sum: f64 = partials.iter_mut().map(|(a, sine, swell)| *a * (1.0 + swell.next()) * sine.next()).sum();
-            (level * sum) as f32
-        })
-        .collect()
 }
 
 #[test]

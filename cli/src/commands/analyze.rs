@@ -4,23 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use mixdown_dsp::buffer::Buffer;
-use mixdown_dsp::kernels::true_peak::TruePeakReader;
-use mixdown_dsp::loudness::Measurement;
-use mixdown_dsp::media::{Decoder, MediaError};
-use mixdown_dsp::quality::{Analyzer, FileFacts, Level, Profile, Quality, Source, Verdict};
+use mixdown_dsp::quality::{Level, Profile};
 use mixdown_dsp::session::suggest::one_of;
-use serde_json::{Value, json};
 
+use crate::analysis::{self, Analysis, Broken, Measured};
 use crate::errors::{CommandError, Exit};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::page::{self, Entry, Page};
+use crate::page::{self, Entry, Page, Reference};
 use crate::progress::{Progress, Unit};
 use crate::report;
 use crate::tables::{self, Listing};
-
-const BLOCK_FRAMES: usize = 16_384;
 
 /// Measure loudness, peaks, quality and length of audio files.
 ///
@@ -34,10 +28,10 @@ const BLOCK_FRAMES: usize = 16_384;
 /// is told how much lower or higher the platform plays. The command ends with 1 when a file fails. With --html: everything
 /// on one page, with waveform, loudness over time, spectrum, stereo and defects; by all profiles when none is named.
 ///
-/// With --json: an array with one object per file, in the order given: `file` and either the measurements (`frames`,
-/// `sample_rate_hz`, `channels`, `duration_seconds`, `integrated_lufs`, `loudness_range_lu`, `momentary_max_lufs`,
-/// `short_term_max_lufs`, `true_peak_dbtp`, `sample_peak_dbfs`; levels of silence are null; `format`, `quality` and
-/// `verdicts` as the schema of reports has them) or `error`.
+/// With --json: an array with one object per file, in the order given: `file` and either the measurements (`digest`,
+/// `size_bytes`, `frames`, `sample_rate_hz`, `channels`, `duration_seconds`, `integrated_lufs`, `loudness_range_lu`,
+/// `momentary_max_lufs`, `short_term_max_lufs`, `true_peak_dbtp`, `sample_peak_dbfs`; levels of silence are null; `format`,
+/// `bits`, `quality`, `verdicts`) or `error`. `mixdown schema --analysis` prints its schema.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  mixdown analyze masters/*.wav\n  \
     mixdown analyze --json song.flac | jq '.[0].integrated_lufs'\n  \
@@ -59,15 +53,6 @@ pub struct Arguments {
     reference: Option<PathBuf>,
 }
 
-/// What was found in a file.
-struct Analysed {
-    measurement: Measurement,
-    quality: Quality,
-    verdicts: Vec<Verdict>,
-    format: &'static str,
-    bits: Option<u32>,
-}
-
 /// Measures the files.
 ///
 /// # Errors
@@ -78,7 +63,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
     let results = measure_all(&arguments.files, &profiles, &interrupt)?;
     let broken: Vec<&CommandError> = results.iter().filter_map(|result| result.as_ref().err()).collect();
     if output.json {
-        let entries: Vec<Value> =
+        let entries: Vec<analysis::Entry<'_>> =
             arguments.files.iter().zip(&results).map(|(file, result)| entry(file, result)).collect();
         output.document(&entries)?;
     } else if broken.len() < results.len() {
@@ -88,7 +73,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
         }
     }
     if let Some(html) = &arguments.html {
-        let reference = arguments.reference.as_deref().map(|file| measure(file, &[], &interrupt)).transpose()?;
+        let reference = Reference::of_any(arguments.reference.as_deref(), &interrupt)?;
         write_page(html, arguments, &results, reference)?;
     }
     let (count, files) = (broken.len(), results.len());
@@ -110,7 +95,7 @@ fn measure_all(
     files: &[PathBuf],
     profiles: &[&Profile],
     interrupt: &Interrupt,
-) -> Result<Vec<Result<Analysed, CommandError>>, CommandError> {
+) -> Result<Vec<Result<Analysis, CommandError>>, CommandError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
     let progress = Progress::new("measuring", files.len() as u64, Unit::Work);
     let next = AtomicUsize::new(0);
@@ -124,7 +109,7 @@ fn measure_all(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(file) = files.get(index) else { break };
                     // The receiver outlives the scope.
-                    let _ = measured.send((index, measure(file, profiles, interrupt)));
+                    let _ = measured.send((index, Analysis::of(file, profiles, interrupt)));
                     progress.advance(1);
                 }
             });
@@ -138,33 +123,6 @@ fn measure_all(
     let mut results: Vec<_> = results.into_iter().collect();
     results.sort_by_key(|(index, _)| *index);
     Ok(results.into_iter().map(|(_, result)| result).collect())
-}
-
-fn measure(file: &Path, profiles: &[&Profile], interrupt: &Interrupt) -> Result<Analysed, CommandError> {
-    let media_error = |error: MediaError| CommandError::from(&error);
-    let mut decoder = Decoder::open(file).map_err(media_error)?;
-    let channels = decoder.probe().channels as usize;
-    let source = Source {
-        sample_rate_hz: decoder.probe().sample_rate_hz,
-        channels,
-        speakers: decoder.speakers(),
-        nominal_bits: decoder.bits(),
-    };
-    let mut analyzer = Analyzer::new(source, TruePeakReader::new);
-    let mut block = Buffer::new(channels, BLOCK_FRAMES);
-    loop {
-        block.set_frames(BLOCK_FRAMES);
-        if decoder.read(&mut block).map_err(media_error)? == 0 || interrupt.is_raised() {
-            break;
-        }
-        analyzer.push(&block);
-    }
-    let analysis = analyzer.finish();
-    let (measurement, quality) = (analysis.measurement, analysis.quality);
-    let facts = FileFacts { lossy: decoder.probe().lossy, bits: decoder.bits() };
-    let verdict = |profile: &&Profile| Verdict::new(profile, &facts, &measurement, &quality);
-    let verdicts = profiles.iter().map(verdict).collect();
-    Ok(Analysed { measurement, quality, verdicts, format: decoder.format(), bits: decoder.bits() })
 }
 
 /// The profiles of these names; all of them when none is named.
@@ -183,8 +141,8 @@ fn profiles(names: &[String]) -> Result<Vec<&'static Profile>, CommandError> {
 }
 
 /// Fails if a file fails a profile.
-fn fails(results: &[Result<Analysed, CommandError>]) -> Result<(), CommandError> {
-    let verdicts = results.iter().flatten().flat_map(|analysed| &analysed.verdicts);
+fn fails(results: &[Result<Analysis, CommandError>]) -> Result<(), CommandError> {
+    let verdicts = results.iter().flatten().flat_map(|analysis| &analysis.verdicts);
     match verdicts.filter(|verdict| verdict.verdict == Level::Fail).count() {
         0 => Ok(()),
         count => {
@@ -197,76 +155,33 @@ fn fails(results: &[Result<Analysed, CommandError>]) -> Result<(), CommandError>
 fn write_page(
     html: &Path,
     arguments: &Arguments,
-    results: &[Result<Analysed, CommandError>],
-    reference: Option<Analysed>,
+    results: &[Result<Analysis, CommandError>],
+    reference: Option<Reference>,
 ) -> Result<(), CommandError> {
-    let entry = |(file, result): (&PathBuf, &Result<Analysed, CommandError>)| {
-        let analysed = result.as_ref().ok()?;
-        Some(Entry {
-            file: file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned(),
-            content: String::new(),
-            format: format_words(analysed),
-            digest: String::new(),
-            size_bytes: std::fs::metadata(file).map_or(0, |it| it.len()),
-            measurement: analysed.measurement.clone(),
-            quality: Some(analysed.quality.clone()),
-            verdicts: analysed.verdicts.clone(),
-            note: String::new(),
-            head_seconds: 0.0,
-            preview: None,
-        })
+    let entry = |(file, result): (&PathBuf, &Result<Analysis, CommandError>)| {
+        Some(Entry::measured(file, result.as_ref().ok()?))
     };
     let entries: Vec<Entry> = arguments.files.iter().zip(results).filter_map(entry).collect();
     let title = match entries.as_slice() {
         [one] => one.file.clone(),
         several => format!("{} files", several.len()),
     };
-    let reference = arguments.reference.as_ref().zip(reference).map(|(file, analysed)| {
-        let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-        page::Reference {
-            name,
-            spectrum: analysed.quality.spectrum,
-            integrated_lufs: analysed.measurement.integrated_lufs,
-        }
-    });
     page::write(html, &Page { title, about: String::new(), entries, reference })
 }
 
-/// `FLAC 24-bit 44100 Hz`
-fn format_words(analysed: &Analysed) -> String {
-    let bits = match analysed.bits {
-        Some(32) => " 32-bit".to_owned(),
-        Some(bits) => format!(" {bits}-bit"),
-        None => String::new(),
-    };
-    format!("{}{bits} {} Hz", analysed.format.to_uppercase(), analysed.measurement.sample_rate_hz)
-}
-
-fn entry(file: &Path, result: &Result<Analysed, CommandError>) -> Value {
-    let name = file.display().to_string();
+fn entry<'a>(file: &Path, result: &'a Result<Analysis, CommandError>) -> analysis::Entry<'a> {
+    let file = file.display().to_string();
     match result {
-        Ok(analysed) => {
-            let mut entry = json!({
-                "file": name,
-                "format": analysed.format,
-                "quality": analysed.quality,
-                "verdicts": analysed.verdicts,
-            });
-            let measurement = serde_json::to_value(&analysed.measurement);
-            if let (Value::Object(entry), Ok(Value::Object(fields))) = (&mut entry, measurement) {
-                entry.extend(fields);
-            }
-            entry
-        }
-        Err(error) => json!({ "file": name, "error": error.to_json() }),
+        Ok(analysis) => analysis::Entry::Measured(Measured { file, analysis }),
+        Err(error) => analysis::Entry::Broken(Broken { file, error: error.document() }),
     }
 }
 
 /// How each file does by each profile.
-fn verdicts(files: &[PathBuf], results: &[Result<Analysed, CommandError>]) -> String {
+fn verdicts(files: &[PathBuf], results: &[Result<Analysis, CommandError>]) -> String {
     let mut listing = Listing::new(&["File", "Profile", "Verdict", "Loudness", "Findings"]);
     for (file, result) in files.iter().zip(results) {
-        for verdict in result.iter().flat_map(|analysed| &analysed.verdicts) {
+        for verdict in result.iter().flat_map(|analysis| &analysis.verdicts) {
             let findings: Vec<&str> = verdict.findings.iter().map(|finding| finding.text.as_str()).collect();
             listing.row([
                 file.display().to_string(),
@@ -280,7 +195,7 @@ fn verdicts(files: &[PathBuf], results: &[Result<Analysed, CommandError>]) -> St
     listing.text()
 }
 
-fn table(files: &[PathBuf], results: &[Result<Analysed, CommandError>]) -> String {
+fn table(files: &[PathBuf], results: &[Result<Analysis, CommandError>]) -> String {
     let mut listing = Listing::new(&[
         "File",
         ">Length",
@@ -294,7 +209,7 @@ fn table(files: &[PathBuf], results: &[Result<Analysed, CommandError>]) -> Strin
         ">Sample peak dBFS",
     ]);
     for (file, result) in files.iter().zip(results) {
-        let Ok(Analysed { measurement: measured, .. }) = result else { continue };
+        let Ok(Analysis { measurement: measured, .. }) = result else { continue };
         listing.row([
             file.display().to_string(),
             tables::length(measured.duration_seconds),

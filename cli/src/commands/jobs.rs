@@ -14,7 +14,8 @@ use crate::errors::{CommandError, Exit};
 use crate::follow::{self, Manner};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::page::{self, Entry, Heading, Page};
+use crate::page::{self, Beside, Entry, Heading, Page, Reference};
+use crate::progress::say;
 use crate::tables::Listing;
 use crate::{quantity, result};
 
@@ -66,6 +67,9 @@ enum Action {
         /// What is written beside the files: report.html and the previews that it plays, the page alone, or nothing.
         #[arg(long, value_name = "WHAT", value_enum, default_value_t, requires = "out")]
         report: page::Wanted,
+        /// Lay the spectrum of this file under those of the page, at the same loudness.
+        #[arg(long, value_name = "FILE", requires = "out")]
+        reference: Option<PathBuf>,
         /// Stop waiting after this long, 90s or 10m say; the job goes on.
         #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
         timeout: Option<Duration>,
@@ -74,9 +78,10 @@ enum Action {
     },
     /// Write the quality of a job's finished files as one page, from the reports that the farm keeps.
     ///
-    /// The page has no player: that plays files beside it, which `jobs watch --out` fetches.
+    /// With --previews: the files are fetched too, one after the other, and what the player of the page plays is made of
+    /// them in `previews/` beside it. Without, the page has no player.
     #[command(
-        after_long_help = "Example:\n  mixdown jobs report 0190d5c2-7d5f-7b4e-9c55-2b7a5c0d9e11 --html report.html"
+        after_long_help = "Example:\n  mixdown jobs report 0190d5c2-7d5f-7b4e-9c55-2b7a5c0d9e11 --html report.html --previews"
     )]
     Report {
         /// The job.
@@ -85,6 +90,12 @@ enum Action {
         /// The page.
         #[arg(long, value_name = "FILE")]
         html: PathBuf,
+        /// Give the page a player: fetch the files and write previews of them beside the page.
+        #[arg(long)]
+        previews: bool,
+        /// Lay the spectrum of this file under those of the page, at the same loudness.
+        #[arg(long, value_name = "FILE")]
+        reference: Option<PathBuf>,
         #[command(flatten)]
         connection: client::Arguments,
     },
@@ -128,16 +139,23 @@ pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandErro
             list(&Client::connect(&connection).await?, state, limit as usize, output).await
         }
         Action::Show { job_id, connection } => show(&Client::connect(&connection).await?, &job_id, output).await,
-        Action::Report { job_id, html, connection } => {
-            report(&Client::connect(&connection).await?, &job_id, &html, output).await
-        }
-        Action::Watch { job_id, out, report, timeout, connection } => {
+        Action::Report { job_id, html, previews, reference, connection } => {
             let interrupt = Interrupt::listen()?;
+            let reference = Reference::of_any(reference.as_deref(), &interrupt)?;
+            let client = Client::connect(&connection).await?;
+            tokio::select! {
+                told = report(&client, &job_id, &html, previews, reference, output) => told,
+                () = interrupt.raised() => Err(CommandError::interrupted("stopped before the page was written")),
+            }
+        }
+        Action::Watch { job_id, out, report, reference, timeout, connection } => {
+            let interrupt = Interrupt::listen()?;
+            let reference = Reference::of_any(reference.as_deref(), &interrupt)?;
             let client = Client::connect(&connection).await?;
             let again = result::watch_command(&job_id, &connection.coordinator, out.as_deref());
             let manner = Manner { timeout, events: output.json };
             let ended = follow::to_its_end(&client, &job_id, &again, manner, &interrupt, output).await?;
-            let page = (&heading_of(&ended), report);
+            let page = Beside { heading: heading_of(&ended), wanted: report, reference };
             result::tell(&client, &ended, &[], out.as_deref(), page, output.in_records()).await
         }
         Action::Cancel { job_id, connection } => {
@@ -216,17 +234,37 @@ async fn show(client: &Client, job_id: &str, output: Output) -> Result<(), Comma
     output.line(&follow::task_table(&answer.tasks))
 }
 
-async fn report(client: &Client, job_id: &str, html: &Path, output: Output) -> Result<(), CommandError> {
+async fn report(
+    client: &Client,
+    job_id: &str,
+    html: &Path,
+    previews: bool,
+    reference: Option<Reference>,
+    output: Output,
+) -> Result<(), CommandError> {
     let answer = follow::job(client, job_id).await?;
     let finished = download::all(client, &answer.deliverables, None).await?;
-    let entries: Vec<Entry> = finished.iter().filter_map(Entry::of).collect();
+    let mut entries: Vec<Entry> = finished.iter().filter_map(Entry::of).collect();
     if entries.is_empty() {
         let message = format!("job {job_id} has no finished files to report on");
         return Err(CommandError::new(Exit::BadInput, "nothing_to_report", message)
             .remedy(format!("`mixdown jobs show {job_id}` tells where it stands")));
     }
+    if previews {
+        let out = html.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Gone again when the previews are made.
+        let files = tempfile::Builder::new()
+            .prefix(".mixdown-")
+            .tempdir_in(out)
+            .map_err(|error| CommandError::io("write to", out, &error))?;
+        download::all(client, &answer.deliverables, Some(files.path())).await?;
+        tokio::task::block_in_place(|| page::write_previews(files.path(), out, &mut entries))?;
+    }
     let Heading { title, about } = heading_of(&answer);
-    page::write(html, &Page { title, about, entries, reference: None })?;
+    page::write(html, &Page { title, about, entries, reference })?;
+    if !previews {
+        say("the page has no player; --previews fetches what one plays");
+    }
     if output.json {
         return output.document(&json!({ "job_id": job_id, "html": html.display().to_string() }));
     }

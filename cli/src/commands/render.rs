@@ -16,8 +16,9 @@ use crate::deliverables::{self, Finished};
 use crate::errors::{CommandError, Exit};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
+use crate::page::{self, Beside, Reference};
 use crate::progress::{Progress, Unit};
-use crate::{page, session_file};
+use crate::session_file;
 
 /// Names of everything unfinished in the output folder begin with it.
 const PREFIX: &str = ".mixdown-";
@@ -49,6 +50,9 @@ pub struct Arguments {
     /// What is written beside the files: the page and its previews, the page alone, or nothing.
     #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
     report: page::Wanted,
+    /// Lay the spectrum of this file under those of the page, at the same loudness.
+    #[arg(long, value_name = "FILE")]
+    reference: Option<PathBuf>,
     /// Threads that render; by default one per core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -72,6 +76,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
     let interrupt = Interrupt::listen()?;
     let session = session_file::open(&arguments.session)?;
     let wanted = wanted_deliverables(&session, &arguments.mixes)?;
+    let reference = Reference::of_any(arguments.reference.as_deref(), &interrupt)?;
     let keys = Keys::of(&session);
     let granularity = match arguments.granularity {
         Cut::Fused => Granularity::Fused,
@@ -100,7 +105,8 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
         .iter()
         .map(|&index| deliver(&mut made, &keys.masters[index], &session.deliverables[index].file_name, &arguments.out))
         .collect::<Result<Vec<_>, _>>()?;
-    page::write_beside(&arguments.out, &page::heading(&session.document), &finished, arguments.report)?;
+    let heading = page::heading(&session.document);
+    Beside { heading, wanted: arguments.report, reference }.write(&arguments.out, &finished)?;
     if output.json {
         output.document(&deliverables::to_json(&finished))
     } else {

@@ -2,10 +2,11 @@
 
 use mixdown_dsp::{finish, session};
 
+use crate::analysis;
 use crate::errors::CommandError;
 use crate::output::Output;
 
-/// Print the JSON Schema (draft 2020-12) of the session document, or of the report of a finished file.
+/// Print the JSON Schema (draft 2020-12) of the session document, of the report of a finished file, or of what `analyze` prints.
 ///
 /// Editors that know JSON Schema complete and check session files with it.
 #[derive(Debug, clap::Args)]
@@ -16,6 +17,9 @@ pub struct Arguments {
     /// The schema of reports: what `render --json` and `jobs show --json` tell of a file.
     #[arg(long)]
     report: bool,
+    /// The schema of what `analyze --json` prints.
+    #[arg(long, conflicts_with = "report")]
+    analysis: bool,
 }
 
 /// Prints the schema.
@@ -23,6 +27,10 @@ pub struct Arguments {
 /// # Errors
 /// If stdout cannot be written.
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
-    let schema = if arguments.report { finish::report::schema() } else { session::schema() };
+    let schema = match (arguments.report, arguments.analysis) {
+        (true, _) => finish::report::schema(),
+        (_, true) => analysis::schema(),
+        _ => session::schema(),
+    };
     output.line(schema.trim_end())
 }

@@ -16,7 +16,7 @@ use crate::errors::{CommandError, Exit};
 use crate::follow::{self, Manner};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::page;
+use crate::page::{self, Beside, Reference};
 use crate::progress::say;
 use crate::{quantity, result, session_file, upload};
 
@@ -48,6 +48,9 @@ pub struct Arguments {
     /// What is written beside the files: report.html and the previews that it plays, the page alone, or nothing.
     #[arg(long, value_name = "WHAT", value_enum, default_value_t, requires = "out")]
     report: page::Wanted,
+    /// Lay the spectrum of this file under those of the page, at the same loudness.
+    #[arg(long, value_name = "FILE", requires = "out")]
+    reference: Option<PathBuf>,
     /// Stop waiting after this long, 90s or 10m say; the job goes on.
     #[arg(long, value_name = "DURATION", requires = "wait", value_parser = quantity::duration)]
     timeout: Option<Duration>,
@@ -145,6 +148,7 @@ enum GranularityName {
 pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandError> {
     let interrupt = Interrupt::listen()?;
     let session = session_file::open(&arguments.session)?;
+    let reference = Reference::of_any(arguments.reference.as_deref(), &interrupt)?;
     let client = Client::connect(&arguments.connection).await?;
     let queued = tokio::select! {
         queued = queue(&client, &arguments, &session) => queued?,
@@ -166,7 +170,7 @@ pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandErro
     let manner = Manner { timeout: arguments.timeout, events: false };
     let ended = follow::to_its_end(&client, &job.job_id, &again, manner, &interrupt, output).await?;
     let heading = page::heading(&session.document);
-    let page = (&heading, arguments.report);
+    let page = Beside { heading, wanted: arguments.report, reference };
     let told = result::tell(&client, &ended, &queued.revision_changes, arguments.out.as_deref(), page, output).await;
     told.map_err(|error| with_places(error, &arguments.session))
 }

@@ -133,6 +133,7 @@ pub fn correlation(entry: &Entry, quality: &Quality) -> String {
         .map(|(at, chunk)| (at, chunk.iter().copied().flatten().reduce(f64::min)))
         .collect();
     chart.line("thick", points.into_iter());
+    chart.key("thick", "lowest of each moment");
     if let Some(mean) = stereo.mean_correlation {
         chart.level("dashed", mean);
         chart.key("dashed", format!("mean {}", number(mean, 2)));

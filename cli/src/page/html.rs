@@ -55,6 +55,14 @@ fn worst(entry: &Entry) -> String {
     }
 }
 
+/// The true peak, of lossy files also that of what a decoder makes of them.
+fn true_peak(entry: &Entry) -> String {
+    let encoded = figure(entry.measurement.true_peak_dbtp, 2);
+    entry.lossy.as_ref().map_or(encoded.clone(), |lossy| {
+        format!("{encoded} <small>decoded {}</small>", figure(lossy.decoded.true_peak_dbtp, 2))
+    })
+}
+
 /// One row a file.
 fn overview(entries: &[Entry]) -> String {
     let row = |(index, entry): (usize, &Entry)| {
@@ -75,7 +83,7 @@ fn overview(entries: &[Entry]) -> String {
             clock(measured.duration_seconds, 2),
             figure(measured.integrated_lufs, 1),
             figure(measured.loudness_range_lu, 1),
-            figure(measured.true_peak_dbtp, 2),
+            true_peak(entry),
             figure(plr, 1),
             worst(entry)
         )
@@ -123,7 +131,7 @@ fn player(entries: &[Entry]) -> String {
          <output id=\"time\">0:00.0</output>\
          <label><input type=\"checkbox\" id=\"matched\" checked> matched loudness</label></div>\
          <div class=\"versions\" role=\"group\" aria-label=\"Versions\">{versions}</div>\
-         <p class=\"hint\">Space plays, <kbd>1</kbd> to <kbd>9</kbd> switch at the same place, ← and → move by 5 s; click a waveform to go there. \
+         <p class=\"hint\">Space plays, <kbd>1</kbd> to <kbd>9</kbd> switch at the same place, <kbd>N</kbd> and <kbd>P</kbd> to the next and the previous version, ← and → move by 5 s; click a waveform to go there. \
          Louder versions are turned down to the softest, by the dB shown.</p><p id=\"trouble\" role=\"status\"></p></section>\n\
          <noscript><p>The player needs JavaScript; everything else on this page does not.</p></noscript>\n"
     )
@@ -162,12 +170,13 @@ fn section(page: &Page, index: usize, entry: &Entry) -> String {
     html += &averages::histogram(quality);
     html += "</div>\n<div class=\"tables\">";
     html += &tables::loudness(entry, quality);
+    html += &tables::decoded(entry);
     html += &tables::levels(quality);
     html += &tables::stereo(quality);
     html += "<div>";
     html += &tables::defects(entry, quality);
     html += "</div></div>\n";
-    html += &tables::verdicts(&entry.verdicts);
+    html += &tables::verdicts(entry);
     html += "</details>\n";
     html
 }

@@ -26,10 +26,13 @@ use std::path::Path;
 use mixdown_dsp::quality::Spectrum;
 use mixdown_dsp::session::document::Document;
 
+use crate::analysis::Analysis;
 use crate::deliverables::Finished;
 use crate::errors::CommandError;
+use crate::interrupt::Interrupt;
 
 pub use entry::Entry;
+pub use previews::write as write_previews;
 pub use text::word;
 
 /// What a page shows.
@@ -54,6 +57,22 @@ pub struct Reference {
     pub spectrum: Spectrum,
     /// Its integrated loudness in LUFS.
     pub integrated_lufs: Option<f64>,
+}
+
+impl Reference {
+    /// Measures the file to compare with, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read or decoded; stopped from the keyboard.
+    pub fn of_any(file: Option<&Path>, interrupt: &Interrupt) -> Result<Option<Self>, CommandError> {
+        let Some(file) = file else { return Ok(None) };
+        let Analysis { measurement, quality, .. } = Analysis::of(file, &[], interrupt)?;
+        Ok(Some(Self {
+            name: file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned(),
+            spectrum: quality.spectrum,
+            integrated_lufs: measurement.integrated_lufs,
+        }))
+    }
 }
 
 /// What stands at the top of a page.
@@ -106,21 +125,31 @@ pub fn write(path: &Path, page: &Page) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Writes `report.html` and the previews of finished files beside them.
-///
-/// # Errors
-/// If something cannot be written, or a file cannot be read back.
-pub fn write_beside(out: &Path, heading: &Heading, files: &[Finished], wanted: Wanted) -> Result<(), CommandError> {
-    if wanted == Wanted::None {
-        return Ok(());
+/// What lies beside finished files.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// What stands at the top of the page.
+    pub heading: Heading,
+    /// What is written.
+    pub wanted: Wanted,
+    /// A file to compare with.
+    pub reference: Option<Reference>,
+}
+
+impl Beside {
+    /// Writes `report.html` and the previews of finished files that lie in `out`.
+    ///
+    /// # Errors
+    /// If something cannot be written, or a file cannot be read back.
+    pub fn write(self, out: &Path, files: &[Finished]) -> Result<(), CommandError> {
+        let mut entries: Vec<Entry> = files.iter().filter_map(Entry::of).collect();
+        if self.wanted == Wanted::None || entries.is_empty() {
+            return Ok(());
+        }
+        if self.wanted == Wanted::Full {
+            previews::write(out, out, &mut entries)?;
+        }
+        let Heading { title, about } = self.heading;
+        write(&out.join("report.html"), &Page { title, about, entries, reference: self.reference })
     }
-    let mut entries: Vec<Entry> = files.iter().filter_map(Entry::of).collect();
-    if entries.is_empty() {
-        return Ok(());
-    }
-    if wanted == Wanted::Full {
-        previews::write(out, &mut entries)?;
-    }
-    let Heading { title, about } = heading.clone();
-    write(&out.join("report.html"), &Page { title, about, entries, reference: None })
 }

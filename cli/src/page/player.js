@@ -1,7 +1,7 @@
 // Plays the versions of a page: all of them run together, one is heard. So a switch is heard at once, at the same place.
 (() => {
   "use strict";
-  const AT_ONCE = 9;          // more versions than this do not run along; they start when chosen
+  const AT_ONCE = 9;          // more versions than this do not run along; they are loaded and start when chosen
   const DRIFT_SECONDS = 0.02; // a version farther off than this is put right
   const CHECK_MS = 250;
   const buttons = [...document.querySelectorAll(".version")];
@@ -11,48 +11,79 @@
   const trouble = document.getElementById("trouble");
   const versions = buttons.map((button, index) => {
     const audio = document.createElement("audio");
-    audio.preload = index < AT_ONCE ? "auto" : "none";
+    audio.preload = index < AT_ONCE ? "auto" : "metadata";
     audio.src = button.dataset.src;
     audio.muted = index > 0;
     audio.addEventListener("error", () => { trouble.textContent = "Cannot play " + audio.src + ": keep the previews beside this page."; });
     button.after(audio);
     return { button, audio, gain: Number(button.dataset.gain), head: Number(button.dataset.head),
-             seconds: Number(button.dataset.seconds), file: button.dataset.file };
+             seconds: Number(button.dataset.seconds), file: button.dataset.file, settled: true };
   });
   const end = Math.max(...versions.map((version) => version.head + version.seconds));
   let current = 0;
   let playing = false;
-  let waiting = 0; // where a version that is not loaded yet shall start
+  // Where in the session it was at `since`, in seconds and in ms of the browser's clock. This goes on where the version that is
+  // heard says nothing: before its head, behind its end, and until it has found its place.
+  let place = 0;
+  let since = 0;
 
   const runsAlong = (index) => index < AT_ONCE || index === current;
+  const reaches = (version, seconds) => seconds >= version.head && seconds < version.head + version.seconds;
+  const runs = ({ audio }) => !audio.paused && !audio.seeking && audio.readyState > 2;
   const position = () => {
-    const { audio, head } = versions[current];
-    return audio.readyState > 0 ? audio.currentTime + head : waiting;
+    const version = versions[current];
+    if (playing && version.settled && runs(version)) return version.audio.currentTime + version.head;
+    return Math.min(playing ? place + (performance.now() - since) / 1000 : place, end);
   };
+  const keep = (seconds) => { place = seconds; since = performance.now(); };
   const put = (version, seconds) => {
     const target = Math.min(Math.max(seconds - version.head, 0), version.seconds);
     if (Math.abs(version.audio.currentTime - target) > 0.001) version.audio.currentTime = target;
   };
+  const start = (version) => version.audio.play().catch((error) => {
+    if (error.name !== "AbortError") trouble.textContent = "Cannot play: " + error.message;
+  });
   const volumes = () => versions.forEach(({ audio, gain }, index) => {
     audio.volume = matched.checked ? Math.min(gain, 1) : 1;
     audio.muted = index !== current;
   });
+  // Starts what is to sound at this place, and stops what is not.
+  const follow = () => {
+    if (!playing) return;
+    const now = position();
+    if (now >= end) { setPlaying(false); return; }
+    keep(now);
+    versions.forEach((version, index) => {
+      const { audio } = version;
+      if (!runsAlong(index) || !reaches(version, now)) { if (!audio.paused) audio.pause(); }
+      else if (audio.paused) { put(version, now); start(version); }
+    });
+  };
+  // Puts right what runs beside the place; the version that is heard says where that is once it has found it.
+  const align = () => {
+    if (!playing) return;
+    const now = position();
+    versions.forEach((version, index) => {
+      if (!runsAlong(index) || !reaches(version, now) || !runs(version)) return;
+      const isOff = Math.abs(version.audio.currentTime + version.head - now) > DRIFT_SECONDS;
+      if (isOff && (index !== current || !version.settled)) put(version, now);
+      else version.settled = true;
+    });
+  };
   const seek = (seconds) => {
-    waiting = Math.min(Math.max(seconds, 0), end);
-    versions.forEach((version, index) => { if (runsAlong(index)) put(version, waiting); });
+    keep(Math.min(Math.max(seconds, 0), end));
+    versions.forEach((version, index) => { if (runsAlong(index)) put(version, place); });
+    follow();
     show();
   };
-  const start = (version) => version.audio.play().catch((error) => {
-    if (error.name !== "AbortError") trouble.textContent = "Cannot play: " + error.message;
-  });
   const setPlaying = (wanted) => {
-    if (wanted && position() >= end - 0.05) seek(0);
-    playing = wanted;
     const from = position();
-    versions.forEach((version, index) => {
-      if (!wanted) version.audio.pause();
-      else if (runsAlong(index)) { put(version, from); start(version); }
-    });
+    keep(wanted && from >= end - 0.05 ? 0 : from);
+    playing = wanted;
+    if (wanted) {
+      versions.forEach((version, index) => { if (runsAlong(index)) put(version, place); });
+      follow();
+    } else versions.forEach(({ audio }) => audio.pause());
     play.setAttribute("aria-pressed", String(wanted));
     play.querySelector(".sign").textContent = wanted ? "❚❚" : "▶";
     play.querySelector(".word").textContent = wanted ? "Pause" : "Play";
@@ -60,25 +91,16 @@
   };
   const choose = (index) => {
     if (!versions[index] || index === current) return;
-    const from = position();
-    const before = current;
+    keep(position());
     current = index;
-    const { audio, head } = versions[current];
-    if (Math.abs(audio.currentTime + head - from) > DRIFT_SECONDS) put(versions[current], from);
-    if (playing) { if (audio.paused) start(versions[current]); }
-    if (before >= AT_ONCE) versions[before].audio.pause();
+    const version = versions[current];
+    const isOff = Math.abs(version.audio.currentTime + version.head - place) > DRIFT_SECONDS;
+    version.settled = !playing || (runs(version) && !isOff);
+    if (isOff) put(version, place);
     volumes();
+    follow();
     buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(at === current)));
     show();
-  };
-  const align = () => {
-    if (!playing) return;
-    const now = position();
-    versions.forEach((version, index) => {
-      const { audio, head } = version;
-      if (index === current || !runsAlong(index) || audio.seeking || audio.readyState < 3) return;
-      if (Math.abs(audio.currentTime + head - now) > DRIFT_SECONDS) put(version, now);
-    });
   };
   const clock = (seconds) => {
     const tenths = Math.floor(seconds * 10 + 0.001);
@@ -97,7 +119,14 @@
       file.classList.toggle("heard", version === versions[current]);
     });
   };
-  const frame = () => { if (playing) show(); requestAnimationFrame(frame); };
+  const frame = () => {
+    if (playing) {
+      follow();
+      if (!versions[current].settled) align();
+      show();
+    }
+    requestAnimationFrame(frame);
+  };
 
   play.addEventListener("click", () => setPlaying(!playing));
   matched.addEventListener("change", volumes);
@@ -113,16 +142,16 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key >= "1" && event.key <= "9") choose(Number(event.key) - 1);
+    else if (event.key === "n" || event.key === "p") choose((current + (event.key === "n" ? 1 : versions.length - 1)) % versions.length);
     else if (event.key === "ArrowLeft") seek(position() - 5);
     else if (event.key === "ArrowRight") seek(position() + 5);
     else if (event.key === " " && !event.target.closest("button, a, summary, input")) setPlaying(!playing);
     else return;
     event.preventDefault();
   });
-  versions.forEach((version, index) => version.audio.addEventListener("ended", () => { if (index === current) setPlaying(false); }));
   addEventListener("beforeprint", () => document.querySelectorAll("details.file").forEach((file) => { file.open = true; }));
   document.getElementById("player").hidden = false;
-  setInterval(align, CHECK_MS);
+  setInterval(() => { follow(); align(); }, CHECK_MS);
   volumes();
   show();
   requestAnimationFrame(frame);

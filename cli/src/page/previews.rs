@@ -13,29 +13,45 @@ use crate::progress::{Progress, Unit};
 /// Folder of the previews, beside the page.
 const FOLDER: &str = "previews";
 
-/// Gives every entry that lies in `out` something to play. A FLAC that browsers play is played itself; of all others a FLAC
-/// of 16 bits is written, one for all files that hold the same samples.
+/// What is heard of a file: of lossless ones the samples and their rate, so that files of one sound share a preview; of lossy
+/// ones, whose samples were measured before the encoder, what a decoder makes of these very bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Sound {
+    Samples(Digest, u32),
+    Decoded(String),
+}
+
+impl Sound {
+    fn of(entry: &Entry) -> Option<Self> {
+        if entry.lossy.is_some() {
+            return Some(Self::Decoded(entry.digest.clone()));
+        }
+        Some(Self::Samples(entry.quality.as_ref()?.samples_digest, entry.measurement.sample_rate_hz))
+    }
+}
+
+/// Gives every entry whose file lies in `files` something to play for a page in `out`. A FLAC that browsers play and that lies
+/// beside the page is played itself; of all others a FLAC of 16 bits is written, one for all files that sound the same.
 ///
 /// # Errors
 /// A file cannot be read back; a preview cannot be written.
-pub fn write(out: &Path, entries: &mut [Entry]) -> Result<(), CommandError> {
-    let mut known: BTreeMap<(Digest, u32), String> = BTreeMap::new();
-    let key = |entry: &Entry| Some((entry.quality.as_ref()?.samples_digest, entry.measurement.sample_rate_hz));
-    for entry in entries.iter().filter(|entry| plays_itself(entry)) {
-        if let Some(key) = key(entry) {
-            known.entry(key).or_insert_with(|| entry.file.clone());
+pub fn write(files: &Path, out: &Path, entries: &mut [Entry]) -> Result<(), CommandError> {
+    let mut known: BTreeMap<Sound, String> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| files == out && plays_itself(entry)) {
+        if let Some(sound) = Sound::of(entry) {
+            known.entry(sound).or_insert_with(|| entry.file.clone());
         }
     }
     let frames = entries.iter().map(|entry| entry.measurement.frames).sum();
     let progress = Progress::new("previews", frames, Unit::Work);
     for entry in entries.iter_mut() {
-        let Some(key) = key(entry) else { continue };
-        if let Some(preview) = known.get(&key) {
+        let Some(sound) = Sound::of(entry) else { continue };
+        if let Some(preview) = known.get(&sound) {
             entry.preview = Some(preview.clone());
         } else {
             let name = format!("{FOLDER}/{}.flac", entry.file);
-            make(&out.join(&entry.file), &out.join(FOLDER), &out.join(&name))?;
-            known.insert(key, name.clone());
+            make(&files.join(&entry.file), &out.join(FOLDER), &out.join(&name))?;
+            known.insert(sound, name.clone());
             entry.preview = Some(name);
         }
         progress.advance(entry.measurement.frames);

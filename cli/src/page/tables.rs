@@ -40,6 +40,36 @@ pub fn loudness(entry: &Entry, quality: &Quality) -> String {
     )
 }
 
+/// What a decoder makes of a lossy file, beside what the encoder got.
+pub fn decoded(entry: &Entry) -> String {
+    let Some(lossy) = &entry.lossy else { return String::new() };
+    let gone_by = |after: Option<f64>, before: Option<f64>, unit: &str| {
+        let change = after.zip(before).map_or_else(String::new, |(after, before)| {
+            let change = after - before;
+            let sign = if change > 0.0 { "+" } else { "" };
+            format!(" <small>{sign}{} by the codec</small>", number(change, 2))
+        });
+        format!("{} {unit}{change}", figure(after, 2))
+    };
+    let ceiling = match lossy.over_ceiling_db {
+        Some(over) => format!("{} {} dB over", badge(Level::Warn), number(over, 2)),
+        None if lossy.ceiling_lowered_db > 0.0 => {
+            format!("kept, lowered by {} dB for it", number(lossy.ceiling_lowered_db, 2))
+        }
+        None => "not passed".to_owned(),
+    };
+    rows(
+        "Decoded",
+        &[
+            ("Bit rate", escaped(&lossy.bit_rate)),
+            ("Integrated", gone_by(lossy.decoded.integrated_lufs, entry.measurement.integrated_lufs, "LUFS")),
+            ("True peak", gone_by(lossy.decoded.true_peak_dbtp, lossy.encoded_true_peak_dbtp, "dBTP")),
+            ("Ceiling", ceiling),
+            ("Length", format!("{} frames", lossy.decoded.frames)),
+        ],
+    )
+}
+
 /// Level of each channel, and its loudest true peaks.
 pub fn levels(quality: &Quality) -> String {
     let count = quality.channels.len();
@@ -169,7 +199,9 @@ pub fn defects(entry: &Entry, quality: &Quality) -> String {
 }
 
 /// How the file does by each delivery profile.
-pub fn verdicts(verdicts: &[Verdict]) -> String {
+pub fn verdicts(entry: &Entry) -> String {
+    let verdicts = &entry.verdicts;
+    let listed = entry.quality.as_ref().map_or(&[][..], |quality| &quality.defects);
     if verdicts.is_empty() {
         return String::new();
     }
@@ -178,9 +210,10 @@ pub fn verdicts(verdicts: &[Verdict]) -> String {
         let mut findings: Vec<String> = Vec::new();
         let mut defects = 0;
         for finding in &verdict.findings {
-            match finding.check {
-                mixdown_dsp::quality::Check::Defect => defects += 1,
-                _ => findings.push(escaped(&finding.text)),
+            if listed.iter().any(|defect| defect.text == finding.text) {
+                defects += 1;
+            } else {
+                findings.push(escaped(&finding.text));
             }
         }
         if defects > 0 {
@@ -217,11 +250,13 @@ pub fn sources(entries: &[Entry]) -> String {
             .iter()
             .map(|source| {
                 let standing = if source.standing == Standing::Official { "official" } else { "secondary" };
+                let place = if source.url.is_empty() { &source.document } else { &source.url };
                 format!(
-                    "{}: {}, <cite>{}</cite>, {} <small>({standing})</small>",
+                    "{}: {}, <cite>{}</cite>, {}, {} <small>({standing})</small>",
                     escaped(&source.what),
                     escaped(&source.publisher),
                     escaped(&source.title),
+                    escaped(place.strip_prefix("https://").unwrap_or(place)),
                     escaped(&source.date)
                 )
             })

@@ -1,6 +1,7 @@
 //! A coordinator that does what a test tells it to: the other end of the wire.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -9,7 +9,6 @@ use super::columns::{Column, Columns, Extent};
 use super::course::CourseReader;
 use super::defects::defects;
 use super::dropouts::DropoutFinder;
-use super::grains::Grains;
 use super::histogram::LevelCounter;
 use super::peaks::PeakWatch;
 use super::silence::SilenceFinder;
@@ -67,7 +66,6 @@ pub struct Analyzer {
     course: CourseReader,
     welch: Welch,
     levels: LevelCounter,
-    grains: Grains,
     clicks: ClickFinder,
     dropouts: DropoutFinder,
     clipping: ClippingFinder,
@@ -110,7 +108,6 @@ impl Analyzer {
             course: CourseReader::default(),
             welch: Welch::new(sample_rate_hz, channels),
             levels: LevelCounter::new(),
-            grains: Grains::new(sample_rate_hz, channels),
             clicks: ClickFinder::new(sample_rate_hz, channels),
             dropouts: DropoutFinder::new(sample_rate_hz, channels),
             clipping: ClippingFinder::new(channels),
@@ -160,10 +157,8 @@ impl Analyzer {
         self.meter.push(&self.hop);
         self.peaks.push(&self.hop);
         self.welch.push(&self.hop);
-        self.grains.push(&self.hop, |grains| {
-            self.clicks.push(grains);
-            self.dropouts.push(grains);
-        });
+        self.clicks.push(&self.hop);
+        self.dropouts.push(&self.hop);
         let mut column = Column { frames: self.filled as u64, ..Column::EMPTY };
         for (index, channel) in self.hop.iter().enumerate() {
             let (extent, sum) = measure(channel);

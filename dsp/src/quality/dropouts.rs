@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::grains::{Grain, grain_frames};
 use super::places::{Place, Places};
+use super::prediction::Predictor;
+use crate::buffer::Buffer;
 
 /// A sample up to this is silent: two steps of 16 bits, so that dither over a hole does not hide it.
 const SILENT: f32 = 1.0 / 16_384.0;
@@ -12,6 +13,10 @@ const SILENT: f32 = 1.0 / 16_384.0;
 const SOUNDING: f32 = 0.003_162;
 /// At its edge the sound still has this share of its peak (−12 dB): it was cut, it did not die away.
 const CUT: f32 = 0.25;
+/// Or, carried on into the hole, it would have this share (−20 dB) within 1 ms: it was cut where its wave crosses 0.
+const CARRIED_ON: f32 = 0.1;
+/// Order of the predictor that carries it on, and one more.
+const TAPS: usize = 33;
 /// What the sound before and after is looked for in, in ms.
 const AROUND_MS: usize = 10;
 /// Longer holes are rests, in ms.
@@ -22,7 +27,8 @@ const SHORTEST_GRAINS: u64 = 2;
 /// Suspected drop-outs.
 ///
 /// A hole of 1 to 100 ms in one channel, in which no sample lies above −84 dBFS; on both sides within 10 ms the sound has a
-/// peak over −50 dBFS, and right at the edge no less than a quarter of it.
+/// peak over −50 dBFS, and either it has no less than a quarter of it right at the edge, or it would have a tenth of it within
+/// 1 ms if it had gone on (linear prediction).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Dropouts {
     /// How many.
@@ -31,52 +37,77 @@ pub struct Dropouts {
     pub places: Vec<Place>,
 }
 
+/// Frames of a grain, what holes are measured in: a power of two near 0.35 ms.
+fn grain_frames(sample_rate_hz: u32) -> usize {
+    match sample_rate_hz {
+        0..=24_000 => 8,
+        24_001..=50_000 => 16,
+        50_001..=100_000 => 32,
+        _ => 64,
+    }
+}
+
 /// Looks for them grain by grain.
 #[derive(Debug, Clone)]
 pub(super) struct DropoutFinder {
     grain_frames: usize,
+    /// Frames of what is looked at to either side of a hole.
     around: usize,
     longest: u64,
     channels: Vec<Channel>,
-    grains: u64,
     places: Places,
 }
 
 #[derive(Debug, Clone)]
 struct Channel {
-    /// Peaks of the latest grains, the newest last.
-    peaks: std::collections::VecDeque<f32>,
+    /// The grain in progress.
+    grain: Vec<f32>,
+    grains: u64,
+    /// The latest sound, its end last.
+    sound: Vec<f32>,
     /// Grains of silence up to now.
     silent: u64,
-    /// A hole whose front is that of a cut, and how many grains ago it ended: (first grain, grains, ended).
-    open: Option<(u64, u64, usize)>,
+    /// A hole whose front is that of a cut.
+    open: Option<Hole>,
+}
+
+#[derive(Debug, Clone)]
+struct Hole {
+    first: u64,
+    grains: u64,
+    behind: Vec<f32>,
 }
 
 impl DropoutFinder {
     pub(super) fn new(sample_rate_hz: u32, channels: usize) -> Self {
         let grain_frames = grain_frames(sample_rate_hz);
-        let grains_in = |ms: usize| sample_rate_hz as usize * ms / 1000 / grain_frames;
-        let around = grains_in(AROUND_MS);
-        let peaks = std::iter::repeat_n(0.0, around).collect();
-        let channel = Channel { peaks, silent: 0, open: None };
+        let frames_in = |ms: usize| sample_rate_hz as usize * ms / 1000;
+        let channel =
+            Channel { grain: Vec::with_capacity(grain_frames), grains: 0, sound: Vec::new(), silent: 0, open: None };
         Self {
             grain_frames,
-            around,
-            longest: grains_in(LONGEST_MS) as u64,
+            around: frames_in(AROUND_MS) / grain_frames * grain_frames,
+            longest: (frames_in(LONGEST_MS) / grain_frames) as u64,
             channels: vec![channel; channels],
-            grains: 0,
             places: Places::new(),
         }
     }
 
-    pub(super) fn push(&mut self, grains: &[Grain]) {
-        for (index, (channel, grain)) in self.channels.iter_mut().zip(grains).enumerate() {
-            if let Some((first, length)) = channel.push(grain.peak, self.grains, self.around, self.longest) {
-                let frames = self.grain_frames as u64;
-                self.places.add_stretch(index, first * frames, length * frames);
+    pub(super) fn push(&mut self, block: &Buffer) {
+        for (index, (channel, samples)) in self.channels.iter_mut().zip(block.iter()).enumerate() {
+            let mut rest = samples;
+            while !rest.is_empty() {
+                let (part, behind) = rest.split_at(rest.len().min(self.grain_frames - channel.grain.len()));
+                channel.grain.extend_from_slice(part);
+                rest = behind;
+                if channel.grain.len() == self.grain_frames
+                    && let Some(hole) = channel.end_grain(self.around, self.longest)
+                {
+                    let frames = self.grain_frames as u64;
+                    self.places.add_stretch(index, hole.first * frames, hole.grains * frames);
+                }
             }
         }
-        self.grains += 1;
     }
 
     pub(super) fn finish(self, sample_rate_hz: u32) -> Dropouts {
@@ -85,35 +116,55 @@ impl DropoutFinder {
     }
 }
 
-/// Whether a sound with these peaks, from its edge inwards, was cut there.
-fn was_cut(peaks: impl Iterator<Item = f32> + Clone) -> bool {
-    let peak = peaks.clone().fold(0.0, f32::max);
-    let edge = peaks.take(2).fold(0.0, f32::max);
-    peak >= SOUNDING && edge >= CUT * peak
-}
-
 impl Channel {
-    /// Takes the next grain; gives a hole (first grain, grains) once the sound behind it is known.
-    fn push(&mut self, peak: f32, grain: u64, around: usize, longest: u64) -> Option<(u64, u64)> {
+    /// Takes the grain; gives a hole once the sound behind it is known.
+    fn end_grain(&mut self, around: usize, longest: u64) -> Option<Hole> {
+        let length = self.grain.len();
         let mut found = None;
-        if let Some((first, length, ended)) = &mut self.open {
-            *ended += 1;
-            if *ended == around {
-                let behind = self.peaks.iter().skip(self.peaks.len() - (around - 1)).copied().chain([peak]);
-                found = was_cut(behind).then_some((*first, *length));
-                self.open = None;
+        if let Some(hole) = &mut self.open {
+            hole.behind.extend_from_slice(&self.grain);
+            if hole.behind.len() >= around {
+                hole.behind.reverse();
+                let is_hole = was_cut(&hole.behind, length);
+                found = self.open.take().filter(|_| is_hole);
             }
         }
-        if peak <= SILENT {
+        if peak(&self.grain) <= SILENT {
             self.silent += 1;
-            return found;
+        } else {
+            if (SHORTEST_GRAINS..=longest).contains(&self.silent) && was_cut(&self.sound, length) {
+                let mut behind = Vec::with_capacity(around);
+                behind.extend_from_slice(&self.grain);
+                self.open = Some(Hole { first: self.grains - self.silent, grains: self.silent, behind });
+            }
+            self.silent = 0;
+            let kept = self.sound.len().min(around - length);
+            self.sound.drain(..self.sound.len() - kept);
+            self.sound.extend_from_slice(&self.grain);
         }
-        if (SHORTEST_GRAINS..=longest).contains(&self.silent) && was_cut(self.peaks.iter().rev().copied()) {
-            self.open = Some((grain - self.silent, self.silent, 1));
-        }
-        self.silent = 0;
-        self.peaks.pop_front();
-        self.peaks.push_back(peak);
+        self.grains += 1;
+        self.grain.clear();
         found
     }
+}
+
+fn peak(samples: &[f32]) -> f32 {
+    samples.iter().fold(0.0, |peak, x| peak.max(x.abs()))
+}
+
+/// Whether a sound that ends at a hole was cut there.
+fn was_cut(sound: &[f32], grain_frames: usize) -> bool {
+    // A hole begins within a grain.
+    let Some(last) = sound.iter().rposition(|x| x.abs() > SILENT) else { return false };
+    let sound = &sound[..=last];
+    let whole = peak(sound);
+    if whole < SOUNDING || sound.len() < TAPS {
+        return false;
+    }
+    if peak(&sound[sound.len().saturating_sub(2 * grain_frames)..]) >= CUT * whole {
+        return true;
+    }
+    let carried_on = Predictor::<TAPS>::of(&[sound]).carry_on(sound, 3 * grain_frames);
+    let carried_on = carried_on.into_iter().fold(0.0_f32, |peak, x| peak.max(x.abs() as f32));
+    carried_on >= SOUNDING && carried_on >= CARRIED_ON * whole
 }

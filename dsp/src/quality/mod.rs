@@ -4,7 +4,7 @@
 //! analyzer                               takes the delivered samples, block by block
 //! columns · course · peaks               the course of level, loudness and true peak
 //! spectrum · stereo · histogram          long-term averages
-//! grains · clicks · dropouts · clipping · bits · silence   what goes wrong
+//! prediction · clicks · dropouts · clipping · bits · silence   what goes wrong
 //! defects                                what of it is worth a warning
 //! profile · verdict                      what platforms ask for, and how the file does
 //! ```
@@ -21,10 +21,10 @@ mod columns;
 mod course;
 mod defects;
 mod dropouts;
-mod grains;
 mod histogram;
 mod peaks;
 mod places;
+mod prediction;
 pub mod profile;
 mod silence;
 mod spectrum;

@@ -73,7 +73,7 @@ pub enum Check {
     Format,
     /// The true peak.
     TruePeak,
-    /// Defects.
+    /// Defects: those of the file, and what only this medium suffers from, a low end out of phase say.
     Defect,
 }
 
@@ -176,7 +176,8 @@ fn low_end(profile: &Profile, quality: &Quality) -> Option<Finding> {
         rule.min_correlation,
         rule.below_hz
     );
-    Some(Finding { check: Check::Format, verdict: Level::Warn, text })
+    // A defect for who cuts a groove: a low end out of phase lifts the stylus.
+    Some(Finding { check: Check::Defect, verdict: Level::Warn, text })
 }
 
 /// By how much the platform plays a file louder or lower, and that in words.

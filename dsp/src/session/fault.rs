@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One fault.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Fault {
     /// Stable code for programs: `unknown_field`, `out_of_range`, `dangling_name`, `cycle`, `missing_file`, …
     pub code: &'static str,

@@ -81,11 +81,19 @@ fn clean_music_shows_nothing() {
 }
 
 #[test]
-fn drums_bass_and_voices_alone_show_no_click_and_no_hole() {
-    for name in ["kick", "snare", "hats", "cymbals", "bass", "guitar", "keys", "lead_vox", "arp"] {
-        let [left, right] = stem(&format!("{name}.flac"));
+fn every_stem_of_the_example_alone_shows_no_click_no_hole_and_no_clipping() {
+    let stems =
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/harbour_lights/audio")).unwrap();
+    let names: Vec<String> = stems.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.len() >= 11, "{names:?}");
+    for name in names.iter().filter(|name| name.ends_with(".flac")) {
+        let [left, right] = stem(name);
         let quality = analyse_bits(RATE, &[&left, &right], 24).quality;
-        assert_eq!((quality.clicks.count, quality.dropouts.count, quality.clipping.runs), (0, 0, 0), "{name}");
+        assert_eq!(
+            (quality.clicks.count, quality.dropouts.count, quality.clipping.runs),
+            (0, 0, 0),
+            "{name}: {quality:?}"
+        );
     }
 }
 
@@ -139,27 +147,44 @@ fn clipping_that_was_turned_down_is_found() {
     assert_eq!((quality.clipping.runs, quality.clipping.flat_top_dbfs), (0, Some(-3.1)));
 }
 
-#[test]
-fn clicks_are_found_where_they_are() {
-    let at = places(12);
-    for (height, least) in [(0.5, 10), (0.15, 7)] {
-        let quality = planted(|music| {
-            for at in &at {
-                let x = &mut music[0][*at];
-                *x -= height * if *x > 0.0 { 1.0 } else { -1.0 };
-            }
-        });
-        assert_found(&quality, DefectKind::Click);
-        let found = quality.clicks.places.iter().map(|place| place.at_seconds);
-        let real =
-            found.clone().filter(|seconds| at.iter().any(|at| (seconds - *at as f64 / f64::from(RATE)).abs() < 0.001));
-        assert_eq!(real.count() as u64, quality.clicks.count, "of {height}: something else was taken for a click");
-        assert!(quality.clicks.count >= least, "{} of {} clicks of {height}", quality.clicks.count, at.len());
+/// The clicks that are found of those that `change` plants at the places; everything found is one of them.
+fn found_clicks(at: &[usize], change: impl Fn(&mut [f32])) -> u64 {
+    let quality = planted(|music| at.iter().for_each(|at| change(&mut music[0][*at..])));
+    assert_found(&quality, DefectKind::Click);
+    for place in &quality.clicks.places {
+        let is_planted = at.iter().any(|at| (place.at_seconds - *at as f64 / f64::from(RATE)).abs() < 0.001);
+        assert!(is_planted, "something else was taken for a click: {place:?}");
     }
+    quality.clicks.count
 }
 
 #[test]
-fn holes_are_found_where_they_are_even_under_dither() {
+fn every_click_is_found_where_it_is() {
+    let at = places(12);
+    let towards_zero = |x: f32| if x > 0.0 { -1.0 } else { 1.0 };
+    for height in [0.5, 0.15] {
+        let found = found_clicks(&at, |x| x[0] += height * towards_zero(x[0]));
+        assert_eq!(found, 12, "of one sample of {height}");
+    }
+    // A burst that swings, and one that stays to one side.
+    let found = found_clicks(&at, |x| {
+        (0..9).for_each(|n| x[n] += 0.3 * towards_zero(x[0]) * if n % 2 == 0 { 1.0 } else { -0.8 })
+    });
+    assert_eq!(found, 12, "of nine samples that swing");
+    let found = found_clicks(&at, |x| (0..4).for_each(|n| x[n] += 0.3 * towards_zero(x[0])));
+    assert_eq!(found, 12, "of four samples to one side");
+}
+
+#[test]
+fn a_click_of_minus_30_dbfs_is_found_wherever_the_music_does_not_mask_it() {
+    // In the left channel the drums rest here and there: what stands between them is heard.
+    let at = places(40);
+    let found = found_clicks(&at, |x| x[0] += 0.03);
+    assert!(found >= 15, "{found}");
+}
+
+#[test]
+fn every_hole_is_found_where_it_is_even_under_dither() {
     let at = places(8);
     let mut noise = Noise::new(3);
     for lsb in [0.0, 1.0 / 32_768.0] {
@@ -170,9 +195,8 @@ fn holes_are_found_where_they_are_even_under_dither() {
                     music[0][*at..*at + frames].iter_mut().for_each(|x| *x = ((noise.next() * 1.5).round()) * lsb);
                 }
             });
-            assert!(kinds(&quality).contains(&DefectKind::Dropout), "{milliseconds} ms: {:?}", quality.defects);
             let found = &quality.dropouts.places;
-            assert!(found.len() >= 5 && quality.dropouts.count <= 8, "{milliseconds} ms: {found:?}");
+            assert_eq!((found.len(), quality.dropouts.count), (8, 8), "{milliseconds} ms: {found:?}");
             for place in found {
                 assert!(
                     at.iter().any(|at| (place.at_seconds - *at as f64 / f64::from(RATE)).abs() < 0.001),

@@ -2,8 +2,11 @@
 #![expect(clippy::disallowed_methods, reason = "test signals and oracles need not have the same bits everywhere")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod courses;
 mod defects;
 mod figures;
+#[path = "../model/mod.rs"]
+mod model;
 #[path = "../signals/mod.rs"]
 mod signals;
 mod verdicts;

@@ -99,3 +99,40 @@ pub fn part(whole: &Buffer, start: usize, end: usize) -> Buffer {
     let channels: Vec<&[f32]> = whole.iter().map(|channel| &channel[start..end]).collect();
     buffer(&channels)
 }
+
+/// A sine that goes on by itself: 1·e^(jφ), turned on with every sample.
+struct Turning([f64; 2], [f64; 2]);
+
+impl Turning {
+    fn new(hz: f64, phase: f64, sample_rate_hz: u32) -> Self {
+        let step = TAU * hz / f64::from(sample_rate_hz);
+        Self([math::cos(phase), math::sin(phase)], [math::cos(step), math::sin(step)])
+    }
+
+    fn next(&mut self) -> f64 {
+        let ([re, im], [c, s]) = (self.0, self.1);
+        self.0 = [re * c - im * s, re * s + im * c];
+        im
+    }
+}
+
+/// The same sound at any rate: 24 partials from 25 Hz to 19 kHz under swells of their own and one of 24 dB over them all.
+pub fn sound(sample_rate_hz: u32, seconds: u32) -> Vec<f32> {
+    let mut noise = Noise::new(12);
+    let mut draw = || f64::from(noise.next()) * 0.5 + 0.5;
+    let mut partials: Vec<(f64, Turning, Turning)> = (0..24)
+        .map(|n| {
+            let hz = 25.0 * math::exp2(math::log2(19_000.0 / 25.0) * (f64::from(n) + draw()) / 24.0);
+            let sine = Turning::new(hz, draw() * TAU, sample_rate_hz);
+            (0.05 * draw(), sine, Turning::new(0.1 + 0.4 * draw(), draw() * TAU, sample_rate_hz))
+        })
+        .collect();
+    let mut over_all = Turning::new(0.08, 0.0, sample_rate_hz);
+    (0..sample_rate_hz * seconds)
+        .map(|_| {
+            let level = 0.53 + 0.47 * over_all.next();
+            let sum: f64 = partials.iter_mut().map(|(a, sine, swell)| *a * (1.0 + swell.next()) * sine.next()).sum();
+            (level * sum) as f32
+        })
+        .collect()
+}
