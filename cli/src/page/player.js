@@ -4,6 +4,7 @@
   const AT_ONCE = 9;          // more versions than this do not run along; they are loaded and start when chosen
   const DRIFT_SECONDS = 0.02; // a version farther off than this is put right
   const CHECK_MS = 250;
+  const SETTLE_MS = 150;      // a version that was put somewhere or started is looked at so much later
   const buttons = [...document.querySelectorAll(".version")];
   const play = document.getElementById("play");
   const time = document.getElementById("time");
@@ -17,7 +18,7 @@
     audio.addEventListener("error", () => { trouble.textContent = "Cannot play " + audio.src + ": keep the previews beside this page."; });
     button.after(audio);
     return { button, audio, gain: Number(button.dataset.gain), head: Number(button.dataset.head),
-             seconds: Number(button.dataset.seconds), file: button.dataset.file, settled: true };
+             seconds: Number(button.dataset.seconds), file: button.dataset.file, settled: true, lead: 0, lookAt: 0 };
   });
   const end = Math.max(...versions.map((version) => version.head + version.seconds));
   let current = 0;
@@ -39,6 +40,7 @@
   const put = (version, seconds) => {
     const target = Math.min(Math.max(seconds - version.head, 0), version.seconds);
     if (Math.abs(version.audio.currentTime - target) > 0.001) version.audio.currentTime = target;
+    version.lookAt = performance.now() + SETTLE_MS;
   };
   const start = (version) => version.audio.play().catch((error) => {
     if (error.name !== "AbortError") trouble.textContent = "Cannot play: " + error.message;
@@ -56,7 +58,11 @@
     versions.forEach((version, index) => {
       const { audio } = version;
       if (!runsAlong(index) || !reaches(version, now)) { if (!audio.paused) audio.pause(); }
-      else if (audio.paused) { put(version, now); start(version); }
+      else if (audio.paused) {
+        put(version, now);
+        start(version);
+        if (index === current) version.settled = false;
+      }
     });
   };
   // Puts right what runs beside the place; the version that is heard says where that is once it has found it.
@@ -64,16 +70,22 @@
     if (!playing) return;
     const now = position();
     versions.forEach((version, index) => {
-      if (!runsAlong(index) || !reaches(version, now) || !runs(version)) return;
-      const isOff = Math.abs(version.audio.currentTime + version.head - now) > DRIFT_SECONDS;
-      if (isOff && (index !== current || !version.settled)) put(version, now);
-      else version.settled = true;
+      if (!runsAlong(index) || !reaches(version, now) || !runs(version) || performance.now() < version.lookAt) return;
+      const off = version.audio.currentTime + version.head - now;
+      if (Math.abs(off) <= DRIFT_SECONDS) version.settled = true;
+      else if (index !== current || !version.settled) {
+        // Seeking takes its time: next time it aims so much farther ahead.
+        version.lead = Math.min(Math.max(version.lead - off, 0), 0.3);
+        put(version, now + version.lead);
+      }
     });
   };
   const seek = (seconds) => {
     keep(Math.min(Math.max(seconds, 0), end));
     versions.forEach((version, index) => { if (runsAlong(index)) put(version, place); });
     follow();
+    // Nobody compares yet: the version that is heard says where it is from the start.
+    versions[current].settled = true;
     show();
   };
   const setPlaying = (wanted) => {
@@ -83,6 +95,7 @@
     if (wanted) {
       versions.forEach((version, index) => { if (runsAlong(index)) put(version, place); });
       follow();
+      versions[current].settled = true;
     } else versions.forEach(({ audio }) => audio.pause());
     play.setAttribute("aria-pressed", String(wanted));
     play.querySelector(".sign").textContent = wanted ? "❚❚" : "▶";

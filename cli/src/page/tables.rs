@@ -256,7 +256,7 @@ pub fn sources(entries: &[Entry]) -> String {
                     escaped(&source.what),
                     escaped(&source.publisher),
                     escaped(&source.title),
-                    escaped(place.strip_prefix("https://").unwrap_or(place)),
+                    escaped(place.split_once("://").map_or(place.as_str(), |(_, place)| place)),
                     escaped(&source.date)
                 )
             })
