@@ -58,7 +58,7 @@ fn with_previews_a_browser_plays_every_version_of_the_job_from_disk() {
     for own in ["it's <u>loud.wav.flac", "stream.opus.flac", "download.ogg.flac", "trimmed.wav.flac"] {
         assert!(previews.contains(&own.to_owned()), "{own} is missing in {previews:?}");
     }
-    browser::look(&folder.path().join("out/report.html"), &reports);
+    println!("{}", browser::look(&folder.path().join("out/report.html"), &reports));
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn a_browser_plays_the_versions_at_one_place_and_shows_the_page_at_every_width_a
     let trimmed = reports.iter().find(|report| report["file"] == "trimmed.wav").unwrap();
     let head = trimmed["edges"]["trimmed_head_ms"].as_f64().unwrap() / 1000.0;
     assert!((head - (browser::LATE_SECONDS - 0.02)).abs() < 0.001, "{head}");
-    browser::look(&folder.path().join("out/report.html"), reports);
+    println!("{}", browser::look(&folder.path().join("out/report.html"), reports));
 }
 
 #[test]

@@ -61,7 +61,7 @@ mute = ["Tone"]
 }
 
 /// Looks at a page whose versions have these reports; tells what the browser measured.
-pub fn look(page: &Path, reports: &[Value]) {
+pub fn look(page: &Path, reports: &[Value]) -> String {
     let level = |report: &Value| report["measurement"]["integrated_lufs"].as_f64().unwrap();
     let softest = reports.iter().map(level).fold(f64::INFINITY, f64::min);
     let version = |report: &Value| {
@@ -80,5 +80,5 @@ pub fn look(page: &Path, reports: &[Value]) {
     let looked = command.output().unwrap_or_else(|error| panic!("python3: {error}; `make test` installs it"));
     let (told, complained) = (String::from_utf8_lossy(&looked.stdout), String::from_utf8_lossy(&looked.stderr));
     assert!(looked.status.success(), "{told}{complained}");
-    println!("{told}");
+    told.into_owned()
 }

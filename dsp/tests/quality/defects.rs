@@ -7,7 +7,7 @@ use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::media::Decoder;
 use mixdown_dsp::quality::{DefectKind, Quality};
 
-use super::signals::Noise;
+use super::signals::{Noise, sound};
 use super::{analyse, analyse_bits};
 
 const RATE: u32 = 48_000;
@@ -173,6 +173,25 @@ fn every_click_is_found_where_it_is() {
     assert_eq!(found, 12, "of nine samples that swing");
     let found = found_clicks(&at, |x| (0..4).for_each(|n| x[n] += 0.3 * towards_zero(x[0])));
     assert_eq!(found, 12, "of four samples to one side");
+}
+
+#[test]
+fn clicks_are_found_at_every_rate_and_between_channels_that_have_none() {
+    for rate in [44_100, 48_000, 88_200, 96_000, 176_400, 192_000] {
+        let mut noise = Noise::new(7);
+        let clean: Vec<f32> = sound(rate, 4).into_iter().map(|x| x + 0.001 * noise.next()).collect();
+        let mut clicked = clean.clone();
+        let at: Vec<usize> = (1..8).map(|n| n * rate as usize / 2 + 101 * n).collect();
+        at.iter().for_each(|at| clicked[*at] += 0.1);
+        let clicks = |channels: &[&[f32]]| analyse_bits(rate, channels, 24).quality.clicks;
+        assert_eq!(clicks(&[&clean, &clean]).count, 0, "{rate} Hz");
+        let found = clicks(&[&clean, &clicked]);
+        assert_eq!(found.count, 7, "{rate} Hz: {found:?}");
+        for (place, at) in found.places.iter().zip(&at) {
+            let off = place.at_seconds - *at as f64 / f64::from(rate);
+            assert!(place.channel == 1 && off.abs() < 0.0005, "{rate} Hz: {place:?}");
+        }
+    }
 }
 
 #[test]
