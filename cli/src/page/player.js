@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const AT_ONCE = 9;          // more versions than this do not run along; they are loaded and start when chosen
-  const DRIFT_SECONDS = 0.02; // a version farther off than this is put right
+  const DRIFT_SECONDS = 0.01; // a version farther off than this is put right
   const CHECK_MS = 250;
   const SETTLE_MS = 150;      // a version that was put somewhere or started is looked at so much later
   const buttons = [...document.querySelectorAll(".version")];
