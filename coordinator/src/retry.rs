@@ -44,7 +44,7 @@ pub struct Tally {
     pub memory_raises: i32,
     /// What is reserved for it.
     pub memory_bytes: i64,
-    /// What the largest worker has; `None` where no worker says.
+    /// What the largest worker that may have the task has, in steps of a reservation; `None` where one does not say.
     pub largest_worker_bytes: Option<i64>,
 }
 

@@ -1,5 +1,6 @@
 -- Counts a failure of task ($1, $2) of kind $3: as a loss of its worker, as the store's, or as its own. Gives the counts, the
--- names of the different workers lost since they began, and what memory is reserved.
+-- names of the different workers lost since they began, what memory is reserved, and the most that could be: what the
+-- largest worker with the task's labels has, in whole steps (function memory_step), or null where one does not say what it has.
 with counted as (
     update task
     set
@@ -7,11 +8,20 @@ with counted as (
         storage_failures = storage_failures + ($3 = 'storage')::int,
         failures = failures + ($3 not in ('worker_lost', 'storage'))::int
     where project_id = $1 and task_id = $2
-    returning failures, storage_failures, losses, memory_raises, memory_bytes
+    returning project_id, demand_id, failures, storage_failures, losses, memory_raises
 )
 select
-    counted.failures, counted.storage_failures, counted.losses, counted.memory_raises, counted.memory_bytes,
-    null::bigint as largest_worker_bytes,
+    counted.failures, counted.storage_failures, counted.losses, counted.memory_raises, demand.memory_bytes,
+    (
+        select
+            case when bool_and(worker.memory_bytes is not null)
+                then max(worker.memory_bytes / step.bytes * step.bytes)
+            end
+        from worker
+        cross join lateral (
+            select greatest(1, (2 ^ (floor(log(2, worker.memory_bytes::numeric)) - 2))::bigint) as bytes) as step
+        where worker.state = 'active' and worker.labels @> demand.labels
+    ) as largest_worker_bytes,
     coalesce(
         (
             select array_agg(worker.name order by worker.name, worker.worker_id)
@@ -28,3 +38,4 @@ select
         ),
         '{}') as lost_workers
 from counted
+join demand using (project_id, demand_id)

@@ -2,6 +2,7 @@
 
 use mixdown_coordinator::queue::request::Request;
 use mixdown_coordinator::queue::settle::Settled;
+use mixdown_coordinator::queue::submit::{Requirements, Submission};
 use mixdown_coordinator::queue::workers::{Order, Ordered, WorkerRow, list, order};
 use mixdown_coordinator::queue::{retry_job, view};
 use mixdown_coordinator::state::{Failure, FailureKind};
@@ -164,14 +165,30 @@ async fn a_lack_of_memory_raises_the_reservation_once() {
     let farm = Farm::new().await;
     let job_id = submit_one_task(&farm).await;
     let worker = farm.worker(1).await;
-    let reserved =
-        async || -> i64 { sqlx::query_scalar("select memory_bytes from task").fetch_one(&farm.pool).await.unwrap() };
-    let before = reserved().await;
     let held = farm.claim_one(worker).await;
     farm.fail(worker, &held, failure(FailureKind::OutOfMemory)).await;
-    assert_eq!(reserved().await, 2 * before);
     let again = farm.claim_one(worker).await;
+    assert_eq!(again.memory_bytes, 2 * held.memory_bytes);
     farm.fail(worker, &again, failure(FailureKind::OutOfMemory)).await;
+    assert_eq!(farm.state(job_id).await, "failed");
+}
+
+#[tokio::test]
+async fn no_more_memory_is_reserved_than_a_worker_with_the_tasks_labels_has() {
+    const MIB: i64 = 1 << 20;
+    let farm = Farm::new().await;
+    let wants = Requirements { memory_bytes: 512 * MIB, labels: vec!["gpu".to_owned()], ..Requirements::default() };
+    let submission = Submission { requirements: wants, ..submission("default") };
+    let job_id = farm.submit(&submission, Plan { tasks: vec![planned("vox", &[], &[])], cached: Vec::new() }).await;
+    // No step of a reservation is 700 MiB: 640 is the largest below it.
+    let small = farm.worker_with(1, 700 * MIB, &["gpu"]).await;
+    farm.worker_with(1, 64 * 1024 * MIB, &["fast"]).await;
+    let held = farm.claim_one(small).await;
+    assert_eq!(held.memory_bytes, 512 * MIB);
+    farm.fail(small, &held, failure(FailureKind::OutOfMemory)).await;
+    let again = farm.claim_one(small).await;
+    assert_eq!(again.memory_bytes, 640 * MIB);
+    farm.fail(small, &again, failure(FailureKind::OutOfMemory)).await;
     assert_eq!(farm.state(job_id).await, "failed");
 }
 
