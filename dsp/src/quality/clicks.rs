@@ -130,11 +130,14 @@ impl ClickFinder {
         for (channel, line) in self.lines.iter().enumerate() {
             for at in candidates(line, self.block, &mut self.scratch) {
                 if is_click(line, at, self.block, &mut self.scratch, &mut self.ear) {
-                    // The middle block lies within the file.
                     self.found.push((self.start.saturating_add_unsigned(at as u64).max(0) as u64, channel));
                 }
             }
         }
+        // Where a file begins or ends in the middle of a sound is no click.
+        let edge = HALF_WIDEST as u64;
+        let inside = edge..self.frames.saturating_sub(edge);
+        self.found.retain(|(frame, _)| inside.contains(frame));
         self.found.sort_unstable();
         for (frame, channel) in self.found.drain(..) {
             if self.last.is_none_or(|last| frame > last + self.apart) {
@@ -236,7 +239,7 @@ fn is_click(line: &[f32], at: usize, block: usize, scratch: &mut Scratch, ear: &
         return false;
     };
     let height = click[highest].abs();
-    if height < LEAST || is_flat_top(&whole, &mended, highest) {
+    if height < LEAST || is_clipped(&whole, &mended) {
         return false;
     }
     let peer = [before, after].into_iter().fold(0.0_f64, |peer, stretch| {
@@ -247,11 +250,13 @@ fn is_click(line: &[f32], at: usize, block: usize, scratch: &mut Scratch, ear: &
     height > PEERLESS * peer && ear.hears(&click, &line[at - block / 4..at + block / 4], middle, block / 4)
 }
 
-/// Whether the wave was cut off there: it stays at one level, and would have gone on outwards. That is clipping.
-fn is_flat_top(whole: &[f64], mended: &[f64], at: usize) -> bool {
+/// Whether a wave was cut off there: near the highest level it stays where it is, and would have gone on outwards. That is
+/// clipping.
+fn is_clipped(whole: &[f64], mended: &[f64]) -> bool {
+    let highest = whole.iter().fold(0.0_f64, |highest, x| highest.max(x.abs()));
     #[expect(clippy::float_cmp, reason = "what was cut off lies at the very same level")]
-    let stays = whole[at - 1] == whole[at] || whole[at + 1] == whole[at];
-    stays && mended[at] / whole[at] > 1.0
+    let stays = |at: usize| whole[at - 1] == whole[at] && whole[at].abs() >= 0.9 * highest;
+    (1..whole.len()).any(|at| stays(at) && mended[at] / whole[at] > 1.0)
 }
 
 /// Tells whether a click can be heard in what surrounds it.

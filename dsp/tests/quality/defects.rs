@@ -195,6 +195,16 @@ fn clicks_are_found_at_every_rate_and_between_channels_that_have_none() {
 }
 
 #[test]
+fn a_file_that_begins_or_ends_in_the_middle_of_a_sound_has_no_click_there() {
+    let [left, right] = music();
+    for from in places(6) {
+        let (left, right) = (&left[from..from + 2 * RATE as usize], &right[from..from + 2 * RATE as usize]);
+        let clicks = analyse_bits(RATE, &[left, right], 24).quality.clicks;
+        assert_eq!(clicks.count, 0, "from {from}: {clicks:?}");
+    }
+}
+
+#[test]
 fn a_click_of_minus_30_dbfs_is_found_wherever_the_music_does_not_mask_it() {
     // In the left channel the drums rest here and there: what stands between them is heard.
     let at = places(40);
