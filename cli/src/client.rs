@@ -39,6 +39,12 @@ pub struct Arguments {
     pub ca_cert: Option<PathBuf>,
 }
 
+/// Whether a connection failed because the certificate is not trusted, or names another host.
+#[must_use]
+pub fn is_distrust(error: &CommandError) -> bool {
+    error.causes.iter().any(|cause| cause.contains("certificate"))
+}
+
 /// Adds the bearer token to every call.
 #[derive(Debug, Clone)]
 pub struct Bearer(Option<MetadataValue<Ascii>>);
@@ -103,8 +109,7 @@ impl Client {
         };
         let channel = endpoint.connect().await.map_err(|error| {
             let error = unreachable(&url).because(&error);
-            let distrusted = error.causes.iter().any(|cause| cause.contains("certificate"));
-            if distrusted {
+            if is_distrust(&error) {
                 error.remedy("name its certificate authority with --ca-cert, and its host as the certificate does")
             } else {
                 error

@@ -105,6 +105,30 @@ fn listening_beyond_this_machine_is_refused_without_tls_and_tokens() {
 }
 
 #[test]
+fn a_certificate_that_its_own_workers_do_not_trust_is_told_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let issuer = rcgen::Issuer::from_params(&authority, &authority_key);
+    let certificate =
+        rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &issuer).unwrap();
+    for (name, pem) in [("ca.pem", authority_pem), ("farm.pem", certificate.pem()), ("farm.key", key.serialize_pem())] {
+        std::fs::write(folder.path().join(name), pem).unwrap();
+    }
+    let tls = ["--workers", "1", "--tls-cert", "farm.pem", "--tls-key", "farm.key"];
+    let serve = ["serve", "--data", "farm", "--listen", "127.0.0.1:0", "--json", "--log", "warn"];
+    let ran = run_in(folder.path(), &[&serve[..], &tls].concat()).expect_code(1);
+    let error = &ran.json()["error"];
+    assert_eq!(error["code"], "coordinator_unreachable");
+    assert!(error["remedy"].as_str().unwrap().contains("--ca-cert"), "{error}");
+    let trusting = Served::start(folder.path(), &[&tls[..], &["--ca-cert", "ca.pem"]].concat());
+    assert_eq!(trusting.stop(), Some(0));
+}
+
+#[test]
 fn a_database_or_a_store_that_is_not_there_is_told_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     // Nobody answers on this port while the listener that took it is gone.

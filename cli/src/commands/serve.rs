@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::worker;
-use crate::client::DEFAULT_LISTEN;
+use crate::client::{self, Client, DEFAULT_LISTEN};
 use crate::errors::{CommandError, Exit};
 use crate::home::Home;
 use crate::interrupt::Interrupt;
@@ -136,7 +136,10 @@ impl Farm<'_> {
                 stop.cancel();
                 return serving.await.map_err(|error| listening::describe(&error));
             }
-            () = listening::answers(self.address) => {}
+            checked = self.check_certificate() => if let Err(distrusted) = checked {
+                stop.cancel();
+                return serving.await.map_err(|error| listening::describe(&error)).and(Err(distrusted));
+            }
         }
         let token = self.worker_token().await?;
         let mut workers = self.start_workers(token.as_deref(), interrupt);
@@ -158,6 +161,21 @@ impl Farm<'_> {
         stop.cancel();
         let served = serving.await.map_err(|error| listening::describe(&error));
         ended.and(served)
+    }
+
+    /// Once it answers: workers that do not trust the certificate would ask for ever. An address that nobody can reach yet is another matter:
+    /// what leads there may wait for this farm to be ready.
+    async fn check_certificate(&self) -> Result<(), CommandError> {
+        listening::answers(self.address).await;
+        if self.arguments.workers == 0 || !self.arguments.listening.uses_tls() {
+            return Ok(());
+        }
+        let way =
+            client::Arguments { coordinator: self.worker_url(), token: None, ca_cert: self.arguments.ca_cert.clone() };
+        match Client::connect(&way).await {
+            Err(error) if client::is_distrust(&error) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// A token for the workers in this process, where calls need one.
