@@ -106,11 +106,12 @@ async fn leaves_its_job_to_another(script: &str) {
     let fixture = Fixture::new(3.0);
     let session = fixture.write();
     let mut farm = Farm::start(0).await;
-    let out = tempfile::tempdir().unwrap();
+    let out = tempfile::tempdir().expect("a temporary folder");
     render(&session, &out.path().join("fresh"), &[]);
     let cache = farm.cache_of(0);
     let unshare = if nix::unistd::geteuid().is_root() { "-m" } else { "-rm" };
-    let before = ["unshare", unshare, "sh", "-c", script, "sh", cache.to_str().unwrap()].map(str::to_owned);
+    let before =
+        ["unshare", unshare, "sh", "-c", script, "sh", cache.to_str().expect("its path is text")].map(str::to_owned);
     farm.start_worker_under(Under { before: before.to_vec(), environment: Vec::new() }, &[]);
     let job = farm.queue(&session, &["--granularity", "fused"]);
     wait_until("it says that it cannot write", Duration::from_secs(60), || {

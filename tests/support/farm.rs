@@ -23,6 +23,8 @@ const HEARTBEAT: &str = "200ms";
 pub struct Farm {
     folder: tempfile::TempDir,
     postgres: Option<PrivatePostgres>,
+    /// The database that it was given instead of one of its own.
+    database: Option<String>,
     coordinator: Option<Process>,
     /// The workers, in the order of their start.
     pub workers: Vec<Process>,
@@ -113,20 +115,33 @@ impl Farm {
     pub async fn start(workers: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = Store::of_tests(folder.path());
-        Self::start_in(folder, store, workers).await
+        Self::start_in(folder, store, None, workers).await
     }
 
     /// A farm on a store of this kind.
     pub async fn start_on(store: Store, workers: usize) -> Self {
-        Self::start_in(tempfile::tempdir().expect("a temporary folder"), store, workers).await
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), store, None, workers).await
     }
 
-    async fn start_in(folder: tempfile::TempDir, store: Store, workers: usize) -> Self {
-        let postgres =
-            PrivatePostgres::start(&options(folder.path())).await.expect("PostgreSQL starts; `make test` installs it");
+    /// A farm without workers on this database.
+    pub async fn start_on_database(url: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::of_tests(folder.path());
+        Self::start_in(folder, store, Some(url.to_owned()), 0).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir, store: Store, database: Option<String>, workers: usize) -> Self {
+        let postgres = match &database {
+            Some(_) => None,
+            None => {
+                let started = PrivatePostgres::start(&options(folder.path())).await;
+                Some(started.expect("PostgreSQL starts; `make test` installs it"))
+            }
+        };
         let mut farm = Self {
             folder,
-            postgres: Some(postgres),
+            postgres,
+            database,
             coordinator: None,
             workers: Vec::new(),
             address: "127.0.0.1:0".to_owned(),
@@ -154,7 +169,8 @@ impl Farm {
     }
 
     fn database_url(&self) -> String {
-        self.postgres.as_ref().expect("PostgreSQL runs").url().to_owned()
+        let own = || self.postgres.as_ref().expect("PostgreSQL runs").url().to_owned();
+        self.database.clone().unwrap_or_else(own)
     }
 
     /// The coordinator's URL.

@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+#[cfg(test)]
+mod tests;
+
 /// A task enters the front class of its project after this long for each class that it stands behind: nothing waits for
 /// ever behind more urgent tasks.
 pub const AGEING_MICROS: i64 = 15 * 60 * 1_000_000;
