@@ -12,4 +12,4 @@ if [ "$(uname -m)" != aarch64 ]; then
   export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
   export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
 fi
-cargo test --locked -p mixdown-dsp --test golden --test math --test simd
+cargo test --locked -p mixdown-dsp --test golden --test example --test math --test simd

@@ -1,6 +1,9 @@
 //! The limiter, streaming: ceiling, distortion, links, latency, recovery.
 
+#[path = "support/readers.rs"]
+mod readers;
 mod signals;
+mod support;
 
 use core::f64::consts::TAU;
 
@@ -8,8 +11,11 @@ use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::kernels::limiter::LimiterKernel;
 use mixdown_dsp::kernels::true_peak::TruePeakReader;
 use mixdown_dsp::math;
+use mixdown_dsp::nodes::{Limiter, Processor};
 use mixdown_dsp::units::{db_from_gain, gain_from_db};
+use readers::{Reader, by_ffmpeg, over};
 use signals::{Noise, buffer, part, sine};
+use support::Rig;
 
 const RATE: u32 = 48_000;
 const CEILING_DB: f64 = -1.0;
@@ -78,6 +84,7 @@ fn adversaries() -> Vec<(&'static str, Vec<f32>)> {
         ("an eighth of the rate at 67.5°", sine(0.125, 2.0, 67.5, frames)),
         ("single periods of cases 20 to 23", signals::short_periods(frames).iter().map(|x| 2.0 * x).collect()),
         ("clipped noise", clipped),
+        ("clipped music", signals::clipped_music(RATE, frames).iter().map(|x| 4.0 * x).collect()),
         ("white noise +20 dB", full),
         ("a square wave", square),
         ("alternating runs of ±1", runs),
@@ -100,6 +107,26 @@ fn no_reader_sees_more_than_a_hundredth_of_a_db_over_the_ceiling() {
         assert!(f64::from(greatest) <= gain_from_db(CEILING_DB), "{name}: a sample exceeds the ceiling");
     }
     assert!(failures.is_empty(), "over the ceiling: {failures:#?}");
+}
+
+#[test]
+fn nor_do_readers_that_are_not_ours_see_more_behind_the_node() {
+    let node = Processor::Limiter(Limiter { ceiling_dbtp: CEILING_DB, ..Limiter::default() });
+    let (readers, folder) = (Reader::all(), tempfile::tempdir().unwrap());
+    let (path, rate) = (folder.path().join("limited.f32"), RATE.to_string());
+    for (name, mut signal) in adversaries() {
+        // To their end.
+        signal.extend(vec![0.0; RATE as usize / 10]);
+        let limited = Rig::new(&node, RATE, 1, &[]).run(&[signal], None, &[1000]);
+        let bytes: Vec<u8> = limited[0].iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        std::fs::write(&path, bytes).unwrap();
+        let ffmpeg = by_ffmpeg(&path, &["-f", "f32le", "-ar", &rate, "-ac", "1"]);
+        let (over, reader) = over(&readers, &limited, CEILING_DB);
+        println!("{name}: {over:+.4} dB by {reader}, ffmpeg {ffmpeg}");
+        assert!((-0.05..=0.01).contains(&over), "{name}: {over:+.4} dB by {reader}");
+        // It prints three digits.
+        assert!(ffmpeg <= gain_from_db(CEILING_DB) + 0.0005, "{name}: ffmpeg reads {ffmpeg}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod long;
 mod nulls;
 mod production;
 mod random;
+mod rooms;
 mod sidechains;
 mod strips;
 mod studio;

@@ -50,16 +50,20 @@ impl Studio {
 
     /// Adds a file at 48 kHz.
     pub fn asset(&mut self, name: &str, audio: &[Vec<f32>]) {
+        self.asset_at(name, 48_000, audio);
+    }
+
+    /// Adds a file.
+    pub fn asset_at(&mut self, name: &str, sample_rate_hz: u32, audio: &[Vec<f32>]) {
         let path = self.folder.path().join(name);
         let mut block = Buffer::new(audio.len(), audio[0].len());
         for (channel, samples) in block.iter_mut().zip(audio) {
             channel.copy_from_slice(samples);
         }
-        let mut writer = PcmWriter::create(&path, audio.len(), 48_000, audio[0].len() as u64).unwrap();
+        let mut writer = PcmWriter::create(&path, audio.len(), sample_rate_hz, audio[0].len() as u64).unwrap();
         writer.write(&block).unwrap();
         writer.finish().unwrap();
-        let is =
-            Probe { frames: audio[0].len() as u64, sample_rate_hz: 48_000, channels: audio.len() as u32, lossy: false };
+        let is = Probe { frames: audio[0].len() as u64, sample_rate_hz, channels: audio.len() as u32, lossy: false };
         self.learn(name, &is);
     }
 

@@ -67,6 +67,19 @@ pub fn short_periods(frames: usize) -> Vec<f32> {
         .collect()
 }
 
+/// Hits of noise and a low note over a steady one, 6 dB too loud, clipped at full scale.
+pub fn clipped_music(sample_rate_hz: u32, frames: usize) -> Vec<f32> {
+    let mut noise = Noise::new(13);
+    (0..frames)
+        .map(|n| {
+            let t = n as f64 / f64::from(sample_rate_hz);
+            let hit = math::exp(-(t % 0.25) * 20.0);
+            let note = math::sin(TAU * 60.0 * t) + f64::from(noise.next());
+            ((2.0 * hit * note + math::sin(TAU * 220.0 * t)) as f32).clamp(-1.0, 1.0)
+        })
+        .collect()
+}
+
 /// A row of tones of 1000 Hz, phase-continuous, each (seconds, level in dBFS per channel), as the tables of EBU Tech
 /// 3341 and 3342 give them. Silence is −∞.
 pub fn tones(sample_rate_hz: u32, segments: &[(f64, f64)]) -> Vec<f32> {

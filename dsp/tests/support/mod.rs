@@ -8,6 +8,7 @@ use mixdown_dsp::nodes::Processor;
 
 mod processors;
 
+#[allow(unused_imports, reason = "each test binary uses its part")]
 pub use processors::*;
 
 /// The longest block the tests use.
