@@ -4,10 +4,12 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -164,9 +166,22 @@ fn a_database_or_a_store_that_is_not_there_is_told_at_the_start() {
 #[test]
 fn a_farm_whose_log_nobody_reads_any_more_works_and_stops() {
     let folder = tempfile::tempdir().unwrap();
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let enough = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&enough);
+    // Until it is ready: a pipe holds 64 KiB, and a slow start says more than that.
+    let reading = std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while !told.load(Ordering::SeqCst) {
+            assert!(reader.read(&mut bytes).unwrap() > 0, "it still runs");
+        }
+    });
     let farm = Served::start_logging_to(folder.path(), &["--workers", "1", "--log", "debug"], writer.into());
-    drop(reader);
-    run(&["jobs", "list", "--json", "--coordinator", &farm.url]).expect_code(0);
+    enough.store(true, Ordering::SeqCst);
+    let list = || run(&["jobs", "list", "--json", "--coordinator", &farm.url]).expect_code(0);
+    // Its log wakes the reader, which then goes away.
+    list();
+    reading.join().unwrap();
+    list();
     assert_eq!(farm.stop(), Some(0));
 }
