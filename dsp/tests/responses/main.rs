@@ -1,5 +1,7 @@
 //! What the processors do to sound, measured from outside and held against closed forms.
 
+#[path = "../support/long.rs"]
+mod long;
 #[path = "../signals/mod.rs"]
 mod signals;
 #[path = "../support/mod.rs"]
@@ -16,6 +18,7 @@ mod delay;
 mod dynamic_eq;
 mod dynamics;
 mod eq;
+mod eq_moving;
 mod expander;
 mod gain;
 mod gate;
