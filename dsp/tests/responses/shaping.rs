@@ -83,11 +83,51 @@ fn aliases_stay_below_their_goals() {
 }
 
 #[test]
+fn aliases_are_those_of_the_pages_at_every_oversampling() {
+    use SaturatorCurve::{Cubic, Tanh, Tape, Tube};
+    let clipper = |knee_db, oversampling| {
+        Processor::Clipper(Clipper { ceiling_db: 0.0, drive_db: 12.0, knee_db, oversampling, ..Clipper::default() })
+    };
+    for (step, oversampling) in [4, 8, 16].into_iter().enumerate() {
+        let bent = |curve| {
+            let saturator = Saturator { curve, drive_db: 12.0, oversampling, ..Saturator::default() };
+            worst_alias_dbc(&Processor::Saturator(saturator), 5000)
+        };
+        for (what, found, pages) in [
+            ("tanh", bent(Tanh), [-140.0, -155.0, -155.0]),
+            ("tape", bent(Tape), [-115.0, -156.0, -159.0]),
+            ("tube", bent(Tube), [-138.0, -138.0, -138.0]),
+            ("cubic", bent(Cubic), [-95.0, -112.0, -143.0]),
+            ("hard clip", worst_alias_dbc(&clipper(0.0, oversampling), 5000), [-77.0, -96.0, -111.0]),
+            ("soft clip", worst_alias_dbc(&clipper(3.0, oversampling), 5000), [-92.0, -119.0, -135.0]),
+            ("hard clip of 1.24 kHz", worst_alias_dbc(&clipper(0.0, oversampling), 1240), [-94.0, -118.0, -134.0]),
+        ] {
+            println!("{what}, {oversampling} times: {found:.1} dBc");
+            assert!(found < pages[step] + 1.0, "{what}, {oversampling} times: {found:.1} dBc");
+        }
+    }
+}
+
+#[test]
+fn what_a_hard_clip_loses_above_the_band_swings_past_the_ceiling_as_the_page_says() {
+    for (hz, page_db) in [(1240, 0.2), (5000, 1.3)] {
+        let peak = steady_at(RATE_HZ, &hard(12.0), hz).iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+        let past_db = db(f64::from(peak));
+        println!("{hz} Hz: {past_db:.2} dB past the ceiling");
+        assert!((past_db - page_db).abs() < 0.1, "{hz} Hz: {past_db} dB past the ceiling");
+    }
+}
+
+#[test]
 fn aliases_stay_low_at_other_rates() {
     // At 44.1 kHz eight times the rate is less than at 48, and harmonics fold to other places.
-    for (rate_hz, at_8, at_16) in
-        [(44_100, -86.0, -107.0), (88_200, -107.0, -124.0), (96_000, -110.0, -130.0), (192_000, -130.0, -143.0)]
-    {
+    for (rate_hz, at_8, at_16) in [
+        (44_100, -86.0, -107.0),
+        (88_200, -107.0, -124.0),
+        (96_000, -110.0, -130.0),
+        (176_400, -123.0, -141.0),
+        (192_000, -130.0, -143.0),
+    ] {
         for (oversampling, goal) in [(8, at_8), (16, at_16)] {
             let clipper = Clipper { ceiling_db: 0.0, drive_db: 12.0, oversampling, ..Clipper::default() };
             let clipped = worst_alias_at(rate_hz, &Processor::Clipper(clipper), 5000);
@@ -96,6 +136,35 @@ fn aliases_stay_low_at_other_rates() {
         }
         let tanh = worst_alias_at(rate_hz, &saturator(SaturatorCurve::Tanh, 12.0), 5000);
         assert!(tanh < -140.0, "tanh at {rate_hz} Hz: {tanh} dBc");
+    }
+}
+
+#[test]
+fn dry_and_wet_cancel_at_every_rate() {
+    let clipper = |mix| Processor::Clipper(Clipper { ceiling_db: -6.0, knee_db: 1.0, mix, ..Clipper::default() });
+    let quiet = |mix| {
+        let saturator =
+            Saturator { curve: SaturatorCurve::Cubic, drive_db: -24.0, output_db: 24.0, mix, ..Saturator::default() };
+        Processor::Saturator(saturator)
+    };
+    for rate_hz in [44_100, 88_200, 96_000, 176_400, 192_000] {
+        let frames = rate_hz as usize / 4;
+        for hz in [100.0, 1000.0, 12_000.0, 18_000.0] {
+            let tone = |amplitude: f64| -> Vec<f32> {
+                let phase = |n: usize| TAU * hz * n as f64 / f64::from(rate_hz);
+                (0..2 * frames).map(|n| (amplitude * math::sin(phase(n))) as f32).collect()
+            };
+            let apart_db = |wet: &Processor, dry: &Processor, amplitude: f64| {
+                let [wet, dry] = [wet, dry].map(|processor| render(processor, rate_hz, &[tone(amplitude)]).remove(0));
+                let pairs = wet[frames..].iter().zip(&dry[frames..]);
+                db(pairs.fold(0.0, |worst: f64, (w, d)| worst.max(f64::from((w - d).abs()))) / amplitude)
+            };
+            let clipped_db = apart_db(&clipper(1.0), &clipper(0.0), 0.4);
+            assert!(clipped_db < -100.0, "clipper, {hz} of {rate_hz} Hz: {clipped_db} dB");
+            // The curve itself bends by −100 dB of the tone where 4·x³/27 does.
+            let bent_db = apart_db(&quiet(1.0), &quiet(0.0), 0.05);
+            assert!(bent_db < -100.0, "saturator, {hz} of {rate_hz} Hz: {bent_db} dB");
+        }
     }
 }
 
