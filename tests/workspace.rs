@@ -85,6 +85,76 @@ fn copyleft_stays_behind_a_feature_that_is_off() {
     }
 }
 
+/// The parts of the default program under the MPL-2.0, as `docs/files.md` names them: unmodified, each file under its own licence.
+const UNDER_THE_MPL: &[&str] = &[
+    "symphonia",
+    "symphonia-bundle-flac",
+    "symphonia-bundle-mp3",
+    "symphonia-codec-aac",
+    "symphonia-codec-alac",
+    "symphonia-codec-pcm",
+    "symphonia-codec-vorbis",
+    "symphonia-common",
+    "symphonia-core",
+    "symphonia-format-caf",
+    "symphonia-format-isomp4",
+    "symphonia-format-ogg",
+    "symphonia-format-riff",
+    "symphonia-metadata",
+];
+
+/// Licences beyond MIT, Apache-2.0 and BSD without whose choice the default program cannot be had.
+const BEYOND_THE_USUAL: &[&str] = &["CDLA-Permissive-2.0", "ISC", "MPL-2.0", "Unicode-3.0", "Zlib"];
+
+/// The packages that are linked into the program on Linux when it is built without features.
+fn parts_of_the_default_program() -> Vec<cargo_metadata::Package> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .other_options(["--filter-platform".to_owned(), "x86_64-unknown-linux-gnu".to_owned()])
+        .exec()
+        .expect("cargo describes the workspace");
+    let resolve = metadata.resolve.as_ref().expect("cargo resolves the workspace");
+    let program = metadata.workspace_packages().into_iter().find(|package| package.name.as_str() == "mixdown");
+    let (mut ahead, mut found) = (vec![program.expect("the program is in the workspace").id.clone()], BTreeSet::new());
+    while let Some(id) = ahead.pop() {
+        let node = resolve.nodes.iter().find(|node| node.id == id).expect("what is depended on is resolved");
+        let normal = node.deps.iter().filter(|dependency| {
+            dependency.dep_kinds.iter().any(|kind| kind.kind == cargo_metadata::DependencyKind::Normal)
+        });
+        if found.insert(id) {
+            ahead.extend(normal.map(|dependency| dependency.pkg.clone()));
+        }
+    }
+    metadata.packages.into_iter().filter(|package| found.contains(&package.id)).collect()
+}
+
+#[test]
+fn the_documents_name_every_licence_of_the_default_program_and_what_is_under_the_mpl() {
+    let (mut licences, mut under_the_mpl) = (BTreeSet::new(), BTreeSet::new());
+    for package in parts_of_the_default_program() {
+        assert!(!COPYLEFT.iter().any(|(name, ..)| *name == package.name.as_str()), "{} by default", package.name);
+        let licence = package.license.clone().unwrap_or_default().replace('/', " OR ");
+        if licence.contains("MPL") {
+            under_the_mpl.insert(package.name.to_string());
+        }
+        // Of alternatives, one of the usual is taken where there is one.
+        for term in licence.split(" AND ") {
+            let choices: Vec<&str> = term.split(" OR ").map(|choice| choice.trim_matches(['(', ')', ' '])).collect();
+            let usual = ["MIT", "Apache-2.0"].iter().any(|usual| choices.contains(usual));
+            if !usual && !choices[0].starts_with("BSD-") {
+                licences.insert(choices[0].to_owned());
+            }
+        }
+    }
+    assert_eq!(under_the_mpl.iter().map(String::as_str).collect::<Vec<_>>(), UNDER_THE_MPL);
+    assert_eq!(licences.iter().map(String::as_str).collect::<Vec<_>>(), BEYOND_THE_USUAL);
+    let documents = include_str!("../docs/files.md");
+    let section = documents.split("\n## ").find(|section| section.starts_with("Licences\n")).unwrap_or_default();
+    for name in BEYOND_THE_USUAL.iter().chain(&["symphonia", "mp3lame-sys", "LGPL-3.0", "`mp3`"]) {
+        assert!(section.contains(name), "docs/files.md says nothing of {name} under \"Licences\"");
+    }
+}
+
 #[test]
 fn every_dependency_comes_from_the_registry_under_a_licence_we_accept() {
     const ACCEPTED: &[&str] = &[
