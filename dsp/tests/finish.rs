@@ -221,3 +221,43 @@ fn a_file_whose_depth_does_not_fall_gets_no_dither() {
     // Faded, it no longer fits 16 bits.
     assert_eq!(master(&session, &mix, 3).1.dither, Dither::Tpdf);
 }
+
+#[test]
+fn a_sample_that_is_no_number_is_refused_at_its_place_by_every_format_and_by_the_meter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken");
+    let frames = u64::from(RATE) * SECONDS;
+    let files: Vec<Value> = [("wav", "16"), ("wav", "32f"), ("flac", "24"), ("aiff", "24")]
+        .iter()
+        .map(|(format, depth)| json!({ "name": format!("{format} {depth}"), "mix": "main", "format": format, "depth": depth }))
+        .chain([json!({ "name": "other rate", "mix": "main", "format": "wav", "depth": "24", "sample_rate_hz": 44_100 })])
+        .chain(["opus", "vorbis"].map(|format| json!({ "name": format, "mix": "main", "format": format })))
+        .collect();
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut writer = PcmWriter::create(&path, 2, RATE, frames).unwrap();
+        let mut block = Buffer::new(2, 4800);
+        for start in (0..frames).step_by(4800) {
+            block.clear();
+            if start == 96_000 {
+                // The later channel has it first.
+                (block.channel_mut(0)[30], block.channel_mut(1)[17]) = (value, value);
+            }
+            writer.write(&block).unwrap();
+        }
+        writer.finish().unwrap();
+        let place = "channel 2 is NaN or infinite at frame 96017 (2.000354 s)";
+        let session = session(json!({ "integrated_lufs": -14.0 }), json!(files));
+        let told = |error: ExecuteError, what: &str| {
+            let ExecuteError::BadSession(message) = &error else { panic!("{what}: {error:?}") };
+            assert!(message.contains(place), "{what}: {message}");
+            message.clone()
+        };
+        told(solve(&path, session.loudness.as_ref().unwrap(), &Unwatched).unwrap_err(), "the meter");
+        for (index, asked) in session.deliverables.iter().enumerate() {
+            let what = &asked.file_name;
+            let error = deliver(&path, &session, index, None, None, folder.path(), &Unwatched).unwrap_err();
+            let message = told(error, what);
+            assert!(message.contains(what.as_str()) && message.contains("in main"), "{message}");
+        }
+    }
+}

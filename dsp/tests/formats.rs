@@ -115,3 +115,47 @@ fn every_format_at_every_rate_and_depth_is_the_float_master_as_far_as_its_dither
         }
     }
 }
+
+/// The coefficients of a curve as its paper or the script has them, and the rate that it is for.
+const CURVES: [(&str, u32, &[f64]); 3] = [
+    ("lipshitz_5", 44_100, &[2.033, -2.165, 1.959, -1.590, 0.6149]),
+    ("wannamaker_9", 44_100, &[2.412, -3.370, 3.937, -4.174, 3.353, -2.205, 1.281, -0.569, 0.0847]),
+    ("threshold_9", 48_000, &[2.41655, -2.68403, 1.22203, 0.45482, -0.91765, 0.19826, 0.40672, -0.41198, 0.11920]),
+];
+
+/// Noise that a curve has shaped is that of flat dither through 1 − Σ cₖ·z⁻ᵏ: its power is a quarter of a step squared times
+/// 1 + Σ cₖ² (Parseval), and what comes out of the inverse of the filter is flat dither again.
+#[test]
+fn shaped_noise_in_a_delivered_file_has_the_power_and_the_shape_of_its_curve() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = source(folder.path());
+    for (name, sample_rate_hz, coefficients) in CURVES {
+        let of = |format: &str, depth: &str, dither: &str| {
+            json!({ "name": format!("{format} {depth} {dither}"), "mix": "main", "format": format, "depth": depth,
+                "dither": dither, "sample_rate_hz": sample_rate_hz })
+        };
+        let files = [of("wav", "32f", "none"), of("wav", "16", name), of("flac", "16", name), of("aiff", "16", name)];
+        let session = session(&files);
+        let master = delivered(&source, &session, 0);
+        for (index, file) in files.iter().enumerate().skip(1) {
+            let what = format!("{} at {sample_rate_hz} Hz", file["name"]);
+            let found = delivered(&source, &session, index);
+            assert_eq!(found.len(), master.len(), "{what}");
+            let noise: Vec<f64> = found.iter().zip(&master).map(|(a, b)| (a - b) * 32_768.0).collect();
+            let power = noise.iter().map(|error| error * error).sum::<f64>() / noise.len() as f64;
+            let theory = 0.25 * (1.0 + coefficients.iter().map(|c| c * c).sum::<f64>());
+            println!("{what}: {power} steps squared, theory {theory}");
+            assert!((power / theory - 1.0).abs() < 0.04, "{what}: {power} steps squared, theory {theory}");
+            let (mut white, mut whitened) = (noise.clone(), 0.0);
+            for at in 0..white.len() {
+                // Two channels lie side by side.
+                let past = coefficients.iter().zip(1..).filter_map(|(c, k)| Some(c * white[at.checked_sub(2 * k)?]));
+                white[at] += past.sum::<f64>();
+                whitened += white[at] * white[at];
+            }
+            whitened /= noise.len() as f64;
+            println!("{what}: whitened {whitened}");
+            assert!((whitened / 0.25 - 1.0).abs() < 0.04, "{what}: {whitened} steps squared without the curve");
+        }
+    }
+}

@@ -181,7 +181,12 @@ impl Run<'_> {
         let Some(loudness) = &self.session.loudness else { return Ok(Vec::new()) };
         in_parallel(self.options.threads, self.task.solutions.clone(), |mix| {
             let share = Share::new(self.monitor, cost::solve_ns(self.session), 4 * self.session.length_frames);
-            let solution = finish::solve(&self.mix_source(mix), loudness, &share)?;
+            let solution = finish::solve(&self.mix_source(mix), loudness, &share).map_err(|error| match error {
+                ExecuteError::BadSession(why) => {
+                    ExecuteError::BadSession(format!("mix \"{}\": {why}", self.session.mixes[mix].name))
+                }
+                other => other,
+            })?;
             share.finish();
             write_solution(&self.solution_file(mix), &solution)
         })?;

@@ -66,6 +66,8 @@ pub(super) struct ChainSpec<'a> {
 /// The chain at work: yields blocks until [`Chain::frames`] have come out.
 pub(super) struct Chain {
     reader: PcmReader,
+    /// The first sample read that is no number: its channel and its frame.
+    not_a_number: Option<(usize, u64)>,
     /// Frames of the session read so far, and all of them.
     source_read: u64,
     source_frames: u64,
@@ -112,6 +114,7 @@ impl Chain {
         };
         let (fade_in, fade_out) = (scaled(spec.edges.fade_in), scaled(spec.edges.fade_out));
         Ok(Self {
+            not_a_number: None,
             source_read: 0,
             source_frames: spec.length_frames,
             resampler,
@@ -137,6 +140,13 @@ impl Chain {
     /// Channels that come out.
     pub(super) fn channels(&self) -> usize {
         self.reader.channels()
+    }
+
+    /// The place of the first sample of the source so far that is NaN or infinite: whatever the chain made of it is no sound.
+    pub(super) fn not_a_number(&self) -> Option<String> {
+        let (channel, frame) = self.not_a_number?;
+        let seconds = frame as f64 / f64::from(self.reader.sample_rate_hz());
+        Some(format!("channel {} is NaN or infinite at frame {frame} ({seconds:.6} s)", channel + 1))
     }
 
     /// The lowest gain of the limiter so far; 1 without one.
@@ -191,6 +201,12 @@ impl Chain {
             let frames = (self.source_frames - self.source_read).min(BLOCK_FRAMES as u64);
             self.read.set_frames(frames as usize);
             self.reader.read(&mut self.read)?;
+            self.not_a_number = self.not_a_number.or_else(|| {
+                let places = self.read.iter().map(|channel| channel.iter().position(|sample| !sample.is_finite()));
+                let first =
+                    places.enumerate().filter_map(|(channel, at)| Some((channel, at? as u64 + self.source_read)));
+                first.min_by_key(|(channel, frame)| (*frame, *channel))
+            });
             self.edges.take_dc(self.source_read, &mut self.read);
             self.source_read += frames;
             match &mut self.resampler {

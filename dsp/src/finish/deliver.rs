@@ -34,7 +34,8 @@ const BELOW: f64 = 0.9999;
 /// and an over in an integer file is an error.
 ///
 /// # Errors
-/// An over in an integer file without limiter (`BadSession`, with the dB to pull down); files that cannot be read or
+/// A sample of the source that is NaN or infinite (`BadSession`, with its mix or stem, channel and frame); an over in an
+/// integer file without limiter (`BadSession`, with the dB to pull down); files that cannot be read or
 /// written; the monitor asked to stop.
 pub fn deliver(
     source: &Path,
@@ -222,6 +223,11 @@ impl Finish<'_> {
         {
             if self.monitor.is_cancelled() {
                 return Err(ExecuteError::Cancelled);
+            }
+            if let Some(place) = chain.not_a_number() {
+                let content = self.session.content_name(self.asked.content);
+                let file = &self.asked.file_name;
+                return Err(ExecuteError::BadSession(format!("\"{file}\" cannot be written: in {content}, {place}")));
             }
             take(&mut block)?;
             self.monitor.advance(frames as u64);

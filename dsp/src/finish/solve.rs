@@ -63,7 +63,8 @@ pub struct Solution {
 /// the solution says so and the loudness stays below the target.
 ///
 /// # Errors
-/// The mix cannot be read; the monitor asked to stop.
+/// A sample of the mix is NaN or infinite (`BadSession`, with its channel and frame); the mix cannot be read; the monitor asked
+/// to stop.
 pub fn solve(mix: &Path, loudness: &Loudness, monitor: &dyn Monitor) -> Result<Solution, ExecuteError> {
     let source = Mix { path: mix, monitor };
     let (mix_lufs, mix_peak) = source.measure()?;
@@ -153,6 +154,9 @@ impl Mix<'_> {
         while let Some(frames) = chain.next(&mut block).map_err(|source| self.unreadable(source))? {
             if self.monitor.is_cancelled() {
                 return Err(ExecuteError::Cancelled);
+            }
+            if let Some(place) = chain.not_a_number() {
+                return Err(ExecuteError::BadSession(format!("no loudness can be found: {place}")));
             }
             meter.push(&block);
             also(&block);

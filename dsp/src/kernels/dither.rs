@@ -64,7 +64,7 @@ impl Quantizer {
     }
 
     /// Quantises a block whose first frame is the absolute frame `frame`; `out` becomes interleaved integers (cleared
-    /// first). Returns the number of samples that had to be clipped. Samples are finite: a NaN counts as clipped.
+    /// first). Returns the number of samples that had to be clipped. Samples are finite; whoever reads them has made sure of it.
     pub fn process(&mut self, block: &Buffer, frame: u64, out: &mut Vec<i32>) -> u64 {
         let channels = block.channel_count();
         out.clear();

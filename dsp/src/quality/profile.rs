@@ -142,6 +142,8 @@ pub struct Citation {
     pub document: String,
     /// When it was published: `2016-10-07`, `2023-11`; or, of pages that do not say, `undated, read in November 2026`.
     pub date: String,
+    /// When the figures were last compared with it: `2026-11`, `2026-11-25`.
+    pub verified: String,
     /// How sure it is.
     pub standing: Standing,
 }
@@ -211,6 +213,10 @@ mod tests {
                 let parts = [&source.what, &source.publisher, &source.title];
                 assert!(parts.iter().all(|part| part.trim().len() >= 3), "{}: {source:?}", profile.name);
                 assert!(is_date(&source.date), "{}: {}", profile.name, source.date);
+                assert!(is_date(&source.verified), "{}: verified {:?}", profile.name, source.verified);
+                let year = |date: &str| date.get(..4).and_then(|year| year.parse::<u32>().ok());
+                let published = year(&source.date).unwrap_or(0);
+                assert!(year(&source.verified) >= Some(published.max(2026)), "{}: {source:?}", profile.name);
                 let (scheme, rest) = source.url.split_once("://").unwrap_or_default();
                 let host = rest.split('/').next().unwrap_or_default();
                 let is_address = ["http", "https"].contains(&scheme) && host.contains('.') && !source.url.contains(' ');

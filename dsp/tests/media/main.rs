@@ -7,9 +7,6 @@ mod containers;
 mod decode;
 mod encode;
 mod gapless;
-mod hostile;
-#[path = "../support/long.rs"]
-mod long;
 mod lossy;
 mod read_back;
 mod tags;
