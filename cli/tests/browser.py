@@ -11,6 +11,7 @@ import json
 import pathlib
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -136,22 +137,34 @@ PLAYING = """
         ? done(true) : requestAnimationFrame(wait);
     wait();"""
 
-# Where the version that is heard lies in the session, beside where it would lie had nobody switched: at once, and for a while.
-# What is chosen before its head is silent and paused; there it is enough that it begins in time.
+# Where the version that is heard lies in the session, beside where those lie that run along through the switch (their median): at
+# once, and for a while. What is chosen before its head is silent and paused; there it is enough that it begins in time, and the
+# browser's clock is the measure.
 SWITCH = """
     const done = arguments[arguments.length - 1], heads = arguments[1], from = arguments[2];
     const audios = [...document.querySelectorAll("audio")];
     const heard = () => audios.findIndex((it) => !it.muted);
+    const runs = (it) => !it.paused && !it.seeking && it.readyState > 2;
     const before = heard(), at = audios[before].currentTime + heads[before], since = performance.now();
     document.querySelectorAll(".version")[arguments[0]].click();
     const after = heard(), audio = audios[after];
-    const offs = [];
+    const along = audios.map((audio, index) => ({ audio, head: heads[index] })).filter((it, index) => index !== after && index < 9);
+    const others = () => {
+        const places = along.filter((it) => runs(it.audio)).map((it) => it.audio.currentTime + it.head).sort((a, b) => a - b);
+        return places[Math.floor(places.length / 2)];
+    };
+    const offs = [], late = [];
     const follow = () => {
         const elapsed = (performance.now() - since) / 1000;
-        if (!audio.paused && !audio.seeking && audio.readyState > 2) offs.push(audio.currentTime + heads[after] - at - elapsed);
+        if (runs(audio)) {
+            const place = audio.currentTime + heads[after];
+            const where = from > 0 ? at + elapsed : others();
+            if (where !== undefined) offs.push(place - where);
+            late.push(elapsed);
+        }
         if (elapsed < from + 0.6) requestAnimationFrame(follow);
         else done({ version: arguments[0], other: after !== before, heard: after, paused: audio.paused, seen: offs.length, first: offs[0],
-                    settled: offs.slice(-15).sort((a, b) => a - b)[Math.floor(Math.min(offs.length, 15) / 2)],
+                    after: late[0], settled: offs.slice(-15).sort((a, b) => a - b)[Math.floor(Math.min(offs.length, 15) / 2)],
                     worst: offs.reduce((a, b) => Math.abs(b) > Math.abs(a) ? b : a, 0) });
     };
     requestAnimationFrame(follow);"""
@@ -171,15 +184,22 @@ def play(browser, page, versions):
         browser.run_async(SWITCH, 0, heads, 0)
     browser.run_async(PLAYING, max(heads) + 0.3, heads)
     switches = []
-    for version in [*range(1, len(versions)), 0, len(versions) - 1, 1, 0]:
+    alone = list(range(9, len(versions)))
+    for version in [*range(1, len(versions)), 0, *alone, 1, *alone, 0]:
         measured = browser.run_async(SWITCH, version, heads, 0)
         check(measured["other"] and measured["heard"] == version and not measured["paused"], f"version {version} is heard: {measured}")
         check(measured["seen"] > 5, f"version {version} plays: {measured}")
-        # What runs along is in its place at once, what does not is sought first. A busy machine lets the sound itself stop for
-        # moments; so the place counts at the switch and in the end, and the worst between them is told.
-        for when in ["settled"] if version > 8 else ["first", "settled"]:
-            check(abs(measured[when]) <= WITHIN_SECONDS, f"a switch keeps the place: {measured}")
+        check(abs(measured["settled"]) <= WITHIN_SECONDS, f"a switch keeps the place: {measured}")
+        if version not in alone:
+            check(abs(measured["first"]) <= WITHIN_SECONDS, f"a switch is in its place at once: {measured}")
         switches.append(measured)
+    # What does not run along is sought and started first, which a busy machine may delay: the median of three switches counts. Of
+    # what runs along, the worst moment of a switch, in the median of all of them: a busy machine lets the sound itself stop.
+    for version in alone:
+        firsts = [abs(measured["first"]) for measured in switches if measured["version"] == version]
+        check(statistics.median(firsts) <= WITHIN_SECONDS, f"version {version} begins in its place: {firsts}")
+    worst = [abs(measured["worst"]) for measured in switches if measured["version"] not in alone]
+    check(statistics.median(worst) <= WITHIN_SECONDS, f"switches keep the place all along: {worst}")
     volumes = "return [...document.querySelectorAll('audio')].map((it) => it.volume)"
     found = browser.run(volumes)
     check(all(abs(a - b) < 0.001 for a, b in zip(found, gains, strict=True)), f"volumes {found}, not {gains}")
@@ -293,9 +313,8 @@ def main():
         asked = [request["request"]["url"] for request in requests if request["documentURL"] == page]
         elsewhere = [url for url in asked if not url.startswith(("file:", "data:"))]
         check(asked and not elsewhere, f"nothing is fetched from elsewhere: {elsewhere}")
-    along = [switch for switch in switches if switch["version"] < 9]
-    first = max(abs(switch["first"]) for switch in along)
-    worst = max(abs(switch["worst"]) for switch in along)
+    first = max(abs(switch["first"]) for switch in switches)
+    worst = max(abs(switch["worst"]) for switch in switches)
     print(json.dumps({"switches": len(switches), "worst_first_seconds": first, "worst_after_seconds": worst}))
 
 
