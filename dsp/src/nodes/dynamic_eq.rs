@@ -1,5 +1,6 @@
 //! The dynamic equaliser: its parameters. How it runs is in `dynamic_eq/running.rs`.
 
+mod hold;
 mod running;
 
 use core::f64::consts::TAU;

@@ -296,7 +296,7 @@ processors! {
     /// A de-esser.
     de_esser: DeEsser, revision 1;
     /// A dynamic equaliser.
-    dynamic_eq: DynamicEq, revision 1;
+    dynamic_eq: DynamicEq, revision 2;
     /// A delay.
     delay: Delay, revision 2;
     /// A reverb.

@@ -30,17 +30,25 @@ fn one(band: DynamicBand) -> Processor {
 }
 
 fn tone(hz: f64, level_db: f64, frames: usize) -> Vec<f32> {
-    let step = TAU * hz / f64::from(RATE_HZ);
+    tone_at(RATE_HZ, hz, level_db, frames)
+}
+
+fn tone_at(rate_hz: u32, hz: f64, level_db: f64, frames: usize) -> Vec<f32> {
+    let step = TAU * hz / f64::from(rate_hz);
     (0..frames).map(|frame| (from_db(level_db) * math::sin(step * frame as f64)) as f32).collect()
 }
 
 /// The gain of a probe over its last 100 ms (whole periods of multiples of 10 Hz) while a key holds the band where it is.
 fn gain_db(processor: &Processor, hz: f64, key: &[f32]) -> f64 {
-    let probe = tone(hz, -30.0, key.len());
-    let mut rig = Rig::new(processor, RATE_HZ, 1, &[]);
+    gain_at_db(RATE_HZ, processor, hz, key)
+}
+
+fn gain_at_db(rate_hz: u32, processor: &Processor, hz: f64, key: &[f32]) -> f64 {
+    let probe = tone_at(rate_hz, hz, -30.0, key.len());
+    let mut rig = Rig::new(processor, rate_hz, 1, &[]);
     let output = rig.run(std::slice::from_ref(&probe), Some(&[key.to_vec()]), &[MAX_BLOCK_FRAMES]).remove(0);
     let level = |signal: &[f32]| {
-        let (re, im) = spectrum(&signal[signal.len() - 4410..], hz, f64::from(RATE_HZ));
+        let (re, im) = spectrum(&signal[signal.len() - rate_hz as usize / 10..], hz, f64::from(rate_hz));
         db((re * re + im * im).sqrt())
     };
     level(&output) - level(&probe)
@@ -149,18 +157,38 @@ fn the_static_curve_has_threshold_ratio_and_range_on_both_sides() {
         let effect = beyond * if expands { ratio - 1.0 } else { 1.0 - 1.0 / ratio };
         effect.min(range_db.abs()) * range_db.signum()
     };
-    for when in [When::Above, When::Below] {
+    for (rate_hz, when) in [44_100, 48_000, 96_000, 192_000]
+        .into_iter()
+        .flat_map(|rate_hz| [(rate_hz, When::Above), (rate_hz, When::Below)])
+    {
         for range_db in [-9.0, 9.0] {
             for over_db in [-30.0, -8.0, -2.0, 2.0, 8.0, 30.0] {
                 let band = DynamicBand { when, ratio: 2.0, release_ms: 100.0, ..bell(2000.0, range_db) };
-                let found = gain_db(&one(band), 2000.0, &tone(2000.0, -40.0 + over_db, 44_100));
+                let found = gain_at_db(
+                    rate_hz,
+                    &one(band),
+                    2000.0,
+                    &tone_at(rate_hz, 2000.0, -40.0 + over_db, rate_hz as usize),
+                );
                 let expected = expected(when, range_db, over_db, 2.0);
                 // A cell of 16 frames may miss the crest of a tone of 22 frames by a little.
                 assert!(
                     (found - expected).abs() < 0.1,
-                    "{when:?} {range_db} dB, {over_db} dB over: {found} instead of {expected}"
+                    "{when:?} {range_db} dB, {over_db} dB over at {rate_hz} Hz: {found} instead of {expected}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn a_band_that_moves_below_takes_no_valley_of_a_low_wave_for_a_fall() {
+    for rate_hz in [44_100, 192_000] {
+        for (kind, frequency_hz) in [(DynamicBandKind::Bell, 50.0), (DynamicBandKind::LowShelf, 150.0)] {
+            let band = DynamicBand { kind, when: When::Below, ratio: 2.0, release_ms: 20.0, ..bell(frequency_hz, 9.0) };
+            let key = tone_at(rate_hz, 50.0, -10.0, rate_hz as usize);
+            let found = gain_at_db(rate_hz, &one(band), 50.0, &key);
+            assert!(found.abs() < 0.001, "{kind:?} at {rate_hz} Hz: {found} dB while the tone is 30 dB above");
         }
     }
 }

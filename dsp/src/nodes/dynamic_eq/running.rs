@@ -1,5 +1,6 @@
 //! The dynamic equaliser at work: levels cell by cell of the control grid, coefficients that go straight between.
 
+use super::hold::Hold;
 use super::{DynamicBand, DynamicEq, When};
 use crate::control::{Run, Runs, TIDY_FRAMES, finite, set_lanes};
 use crate::kernels::ballistics::{Ballistics, Smoothing, Times, larger};
@@ -73,8 +74,9 @@ impl<const C: usize> Node for DynamicEqNode<C> {
 
 /// A band that hears, and moves one cell later.
 ///
-/// The level is the highest magnitude of a cell behind the ear's filter; it asks for an effect in dB, which is
-/// smoothed once a cell, and which the coefficients reach at the end of the next cell.
+/// The level is the highest magnitude of a cell behind the ear's filter, where the band moves below its threshold held over
+/// the valleys of the wave; it asks for an effect in dB, which is smoothed once a cell, and which the coefficients reach at the
+/// end of the next cell.
 struct Band<const C: usize> {
     parameters: DynamicBand,
     sample_rate_hz: f64,
@@ -86,6 +88,7 @@ struct Band<const C: usize> {
     cell: Option<i64>,
     /// The highest level in this cell.
     level: f64,
+    hold: Hold,
     ear: [Coefficients; 2],
     ear_state: State<2>,
     ballistics: Ballistics,
@@ -103,6 +106,7 @@ impl<const C: usize> Band<C> {
         let ear = Coefficients::from(&Section::closed_form(&parameters.ear(), place));
         Self {
             law: Law::of(&parameters, sample_rate_hz),
+            hold: Hold::of(&parameters, sample_rate_hz),
             parameters,
             sample_rate_hz,
             lanes,
@@ -121,6 +125,7 @@ impl<const C: usize> Band<C> {
     fn reset(&mut self) {
         self.cell = None;
         self.level = 0.0;
+        self.hold.reset();
         self.ear_state = State::ZERO;
         self.ballistics = Ballistics::default();
         if let Some(course) = &self.course {
@@ -146,7 +151,8 @@ impl<const C: usize> Band<C> {
             self.move_to(before);
         }
         self.cell = Some(before);
-        let mut effect = [self.law.effect(self.level)];
+        let level = self.hold.held(self.level, before / grid);
+        let mut effect = [self.law.effect(level)];
         self.level = 0.0;
         let times = self.law.times;
         self.ballistics.run((Smoothing::Decoupled, false), &mut effect, |_| times);
@@ -168,6 +174,7 @@ impl<const C: usize> Band<C> {
         }
         self.set(before + grid);
         self.law = Law::of(&self.parameters, self.sample_rate_hz);
+        self.hold.move_to(&self.parameters, self.sample_rate_hz);
     }
 
     /// Sets the parameters, and the ear at the end of the cell, to those of `frame`.
@@ -217,6 +224,7 @@ impl<const C: usize> Band<C> {
     fn is_at_rest(&self) -> bool {
         self.is_neutral()
             && self.level == 0.0
+            && self.hold.is_empty()
             && self.law.effect(0.0) == 0.0
             && self.lanes.is_empty()
             && self.ballistics.is_at_rest()
