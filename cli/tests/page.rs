@@ -181,6 +181,61 @@ fn reports_hold_to_their_schema() {
     }
     let schema = run_in(folder.path(), &["schema", "--report"]).expect_code(0);
     validate(folder.path(), &schema.stdout, &ran.stdout, "['quality']['column_seconds'] = 'wide'");
+    // A lossy file tells besides what a decoder gives back.
+    let lossy =
+        "\n[[deliverables]]\nname = \"stream\"\nmix = \"main\"\nformat = \"opus\"\nkeep_ceiling_decoded = true\n";
+    let session = std::fs::read_to_string(folder.path().join("song.toml")).unwrap();
+    let (before, files) = session.split_once("[[tracks]]").unwrap();
+    let session = format!("{before}[loudness]\nintegrated_lufs = -16.0\n\n[[tracks]]{files}{lossy}");
+    std::fs::write(folder.path().join("lossy.toml"), session).unwrap();
+    let ran = run_in(folder.path(), &["render", "lossy.toml", "--out", "lossy", "--json", "--report", "none"]);
+    let reports = ran.expect_code(0).json();
+    let stream = reports.as_array().unwrap().iter().find(|report| report["file"] == "stream.opus").unwrap();
+    assert!(stream["lossy"]["decoded"]["frames"].is_u64() && stream["depth"].is_null(), "{stream}");
+    let stream = serde_json::to_string(&[stream]).unwrap();
+    for spoil in ["['lossy'].pop('decoded')", "['lossy']['decoded']['frames'] = 'many'", "['lossy']['encodings'] = -1"]
+    {
+        validate(folder.path(), &schema.stdout, &stream, spoil);
+    }
+}
+
+/// The example as it is, and driven 6 dB louder into its limiter; at 16 bits with dither, and lossy.
+#[test]
+fn clean_music_has_no_defect_and_next_to_no_suspected_click_in_any_delivered_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = Path::new(ROOT).join("examples/harbour_lights");
+    std::fs::create_dir(folder.path().join("audio")).unwrap();
+    for file in std::fs::read_dir(example.join("audio")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.path().join("audio").join(file.file_name())).unwrap();
+    }
+    let session = std::fs::read_to_string(example.join("session.toml")).unwrap();
+    let (session, _) = session.split_once("[[deliverables]]").unwrap();
+    let file = |fields: &str| format!("\n[[deliverables]]\nmix = \"main\"\n{fields}\n");
+    let wave = file("name = \"wave\"\nformat = \"wav\"\ndepth = \"16\"\ndither = \"tpdf\"");
+    let disc =
+        file("name = \"disc\"\nformat = \"flac\"\ndepth = \"16\"\ndither = \"lipshitz_5\"\nsample_rate_hz = 44100");
+    let stream = file("name = \"stream\"\nformat = \"opus\"\nkeep_ceiling_decoded = true");
+    for (lufs, files, count) in [(-14.0, wave, 1), (-8.0, disc + &stream, 2)] {
+        let loudness = format!("integrated_lufs = {lufs:.1}\nmax_limiting_db = 24.0\n");
+        let driven = session.replace("integrated_lufs = -14.0\n", &loudness);
+        assert!(driven != session, "the example asks for -14 LUFS");
+        std::fs::write(folder.path().join("song.toml"), driven + &files).unwrap();
+        let ran = run_in(folder.path(), &["render", "song.toml", "--out", "out", "--json", "--report", "none"]);
+        let reports = ran.expect_code(0).json();
+        assert_eq!(reports.as_array().unwrap().len(), count);
+        for report in reports.as_array().unwrap() {
+            let what = format!("{} at {lufs} LUFS", report["file"]);
+            let quality = &report["quality"];
+            println!("{what}: {} {} {}", report["loudness"], quality["clicks"]["count"], quality["defects"]);
+            let minutes = report["duration_seconds"].as_f64().unwrap() / 60.0;
+            assert!(quality["clicks"]["count"].as_u64().unwrap() as f64 <= minutes.max(1.0), "{what}: {quality}");
+            let others = quality["defects"].as_array().unwrap().iter().filter(|defect| defect["kind"] != "click");
+            assert_eq!(others.count(), 0, "{what}: {}", quality["defects"]);
+            let limited = report["loudness"]["max_gain_reduction_db"].as_f64().unwrap();
+            assert!(lufs < -10.0 || limited > 6.0, "{what}: only {limited} dB into the limiter");
+        }
+    }
 }
 
 #[test]
