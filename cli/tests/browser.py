@@ -189,9 +189,6 @@ def play(browser, page, versions):
         measured = browser.run_async(SWITCH, version, heads, 0)
         check(measured["other"] and measured["heard"] == version and not measured["paused"], f"version {version} is heard: {measured}")
         check(measured["seen"] > 5, f"version {version} plays: {measured}")
-        check(abs(measured["settled"]) <= WITHIN_SECONDS, f"a switch keeps the place: {measured}")
-        if version not in alone:
-            check(abs(measured["first"]) <= WITHIN_SECONDS, f"a switch is in its place at once: {measured}")
         switches.append(measured)
     # What does not run along is sought and started first, which a busy machine may delay: the median of three switches counts. Of
     # what runs along, the worst moment of a switch, in the median of all of them: a busy machine lets the sound itself stop.
@@ -199,6 +196,9 @@ def play(browser, page, versions):
         firsts = [abs(measured["first"]) for measured in switches if measured["version"] == version]
         check(statistics.median(firsts) <= WITHIN_SECONDS, f"version {version} begins in its place: {firsts}")
     worst = [abs(measured["worst"]) for measured in switches if measured["version"] not in alone]
+    for when in ["first", "settled"]:
+        offs = [abs(measured[when]) for measured in switches if when == "settled" or measured["version"] not in alone]
+        check(statistics.median(offs) <= WITHIN_SECONDS, f"switches keep the place: {when} {offs}")
     check(statistics.median(worst) <= WITHIN_SECONDS, f"switches keep the place all along: {worst}")
     volumes = "return [...document.querySelectorAll('audio')].map((it) => it.volume)"
     found = browser.run(volumes)
