@@ -43,10 +43,15 @@ impl Error {
 }
 
 /// Refuses a server that takes no writes: after a fail-over an address may lead to the standby for a while, and a connection
-/// to it would be kept.
-async fn check_writable(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let read_only: bool =
-        sqlx::query_scalar("select current_setting('transaction_read_only')::boolean").fetch_one(connection).await?;
+/// to it would be kept. Has PostgreSQL end a transaction whose coordinator stands still: the rows that it has locked are
+/// wanted by others. One that asks the store meanwhile stays within this; one that holds the queue's lock gets less.
+async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let read_only: bool = sqlx::query_scalar(
+        "select current_setting('transaction_read_only')::boolean
+         from set_config('idle_in_transaction_session_timeout', '5min', false)",
+    )
+    .fetch_one(connection)
+    .await?;
     if read_only {
         return Err(sqlx::Error::Protocol("the server is read-only, as a standby is".into()));
     }
@@ -67,7 +72,7 @@ pub async fn open(url: &str, max_connections: u32) -> Result<PgPool, Error> {
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(10))
-        .after_connect(|connection, _| Box::pin(check_writable(connection)))
+        .after_connect(|connection, _| Box::pin(prepare(connection)))
         .connect_with(options)
         .await
         .map_err(|source| Error::Connect { place, source })?;

@@ -57,6 +57,9 @@ const JOBS_AT_ONCE: usize = 4;
 /// Of which there are two, and which every third job's tasks hold; the workers' six slots run five tasks of the project.
 const LIMIT: &str = "plugin-x";
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// For Ceph and PostgreSQL to start; for one fault, that of a database that recovers included.
+const SETTING_UP: Duration = Duration::from_secs(180);
+const LONGEST_FAULT: Duration = Duration::from_secs(20);
 /// For everything to end once nothing goes wrong any more.
 const CALM_PATIENCE: Duration = Duration::from_secs(180);
 
@@ -66,7 +69,10 @@ fn a_farm_under_chaos_loses_nothing_and_does_nothing_twice() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(chaos(&Extent::of_environment()));
+    let extent = Extent::of_environment();
+    let patience = SETTING_UP + LONGEST_FAULT * u32::try_from(extent.faults).unwrap() + CALM_PATIENCE * 2;
+    let ended = runtime.block_on(async { tokio::time::timeout(patience, chaos(&extent)).await });
+    assert!(ended.is_ok(), "it did not end within {patience:?}");
 }
 
 /// A production of which every job renders its own version.

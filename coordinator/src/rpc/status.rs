@@ -166,9 +166,9 @@ fn may_pass(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         // Classes of PostgreSQL's Appendix A: connection exception, transaction rollback, insufficient resources,
-        // operator intervention; and of class 25 what a server says that has become a standby.
+        // operator intervention; and of class 25 what a server says that has become a standby, or has waited for us too long.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "25006"
+            ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)) || ["25006", "25P03"].contains(&&*code)
         }),
         _ => false,
     }

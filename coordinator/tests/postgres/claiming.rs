@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use mixdown_coordinator::queue::claim::{Claim, claim};
 use mixdown_coordinator::queue::heartbeat::{Heartbeat, Progress, heartbeat};
@@ -8,7 +9,7 @@ use mixdown_dsp::plan::Plan;
 use uuid::Uuid;
 
 use crate::support::farm::LEASE;
-use crate::support::{Farm, planned, submission, two_stems_one_mix};
+use crate::support::{Farm, independent, planned, submission, two_stems_one_mix};
 
 #[tokio::test]
 async fn a_job_runs_from_its_stems_to_its_master() {
@@ -188,4 +189,18 @@ async fn a_worker_that_never_registered_is_told_so() {
     assert_eq!(claim(&farm.pool, stranger, 1, Uuid::new_v4(), LEASE).await.unwrap(), Claim::UnknownWorker);
     assert_eq!(heartbeat(&farm.pool, stranger, &[], LEASE).await.unwrap(), Heartbeat::UnknownWorker);
     assert_eq!(farm.order("nobody", Order::Drain).await, Ordered::NoSuchWorker);
+}
+
+#[tokio::test]
+async fn a_coordinator_that_stands_still_with_the_queue_locked_holds_the_others_up_for_seconds_only() {
+    let farm = Farm::new().await;
+    let job = submission("default");
+    farm.submit(&job, independent(&job, 1)).await;
+    let worker = farm.worker(1).await;
+    let mut stopped = farm.pool.begin().await.unwrap();
+    sqlx::query(include_str!("../../src/queue/lock_queue.sql")).execute(&mut *stopped).await.unwrap();
+    let claimed = tokio::time::timeout(Duration::from_secs(60), farm.claim_one(worker)).await;
+    claimed.expect("the lock is taken from it");
+    // It wakes, and finds that its transaction has ended.
+    sqlx::query("select 1").execute(&mut *stopped).await.unwrap_err();
 }
