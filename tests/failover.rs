@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use mixdown_coordinator::private_postgres::{Options, PrivatePostgres};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use sqlx::{Connection as _, PgConnection};
 use support::command::render;
 use support::farm::Farm;
 use support::fixture::Fixture;
-use support::{assert_same_files, files, find};
+use support::postgres::{cluster, process, socket, socket_folder};
+use support::{assert_same_files, files};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 /// An address that leads to one PostgreSQL or another, as a virtual address or a proxy does.
@@ -52,22 +52,6 @@ async fn carry(client: &mut TcpStream, socket: &Path) {
     }
 }
 
-/// The folder of the socket that a URL of a private PostgreSQL names.
-fn socket_folder(postgres: &PrivatePostgres) -> PathBuf {
-    let url: url::Url = postgres.url().parse().expect("a URL");
-    let host = url.query_pairs().find(|(name, _)| name == "host").expect("it names its folder").1.into_owned();
-    host.into()
-}
-
-fn socket(postgres: &PrivatePostgres) -> PathBuf {
-    socket_folder(postgres).join(".s.PGSQL.5432")
-}
-
-/// The file with the process of the PostgreSQL that runs in a folder; its cluster is the folder of that.
-fn pid_file(folder: &Path) -> PathBuf {
-    find(folder, "postmaster.pid").expect("PostgreSQL runs")
-}
-
 /// A PostgreSQL and a standby that has everything before a commit is answered.
 async fn replicated(folder: &Path) -> (PrivatePostgres, PrivatePostgres) {
     let options = |name: &str| Options::new(folder.join(name));
@@ -75,7 +59,7 @@ async fn replicated(folder: &Path) -> (PrivatePostgres, PrivatePostgres) {
     let mut clusters = Vec::new();
     for name in ["primary", "standby"] {
         let postgres = start(name).await;
-        clusters.push(pid_file(&folder.join(name)).parent().expect("it lies in the cluster").to_owned());
+        clusters.push(cluster(&folder.join(name)));
         postgres.stop().await.expect("PostgreSQL stops");
     }
     let [first, second] = [&clusters[0], &clusters[1]];
@@ -115,8 +99,7 @@ async fn a_postgresql_that_is_lost_for_good_costs_only_the_time_until_its_standb
     farm.start_worker(&["--block-frames", "4"]);
     let job = farm.queue(&session, &["--granularity", "spread"]);
     farm.wait_until_a_task_runs(&job);
-    let pid = std::fs::read_to_string(pid_file(&databases.path().join("primary"))).unwrap();
-    kill(Pid::from_raw(pid.lines().next().unwrap().trim().parse().unwrap()), Signal::SIGKILL).unwrap();
+    kill(process(&databases.path().join("primary")), Signal::SIGKILL).unwrap();
     drop(primary);
     let mut connection = PgConnection::connect(standby.url()).await.unwrap();
     let promoted: bool = sqlx::query_scalar("select pg_promote()").fetch_one(&mut connection).await.unwrap();

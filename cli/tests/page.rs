@@ -15,36 +15,9 @@ use support::{run_in, write_sine};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// A session of two tones in three mixes of different loudness, with names that would open tags.
+/// A session of three deliverables of different loudness, at another rate than its files, with names that would open tags.
 fn write_hostile_session(folder: &Path) {
-    write_sine(&folder.join("tone.wav"), 440.0, 0.3, 12.0, 1);
-    write_sine(&folder.join("low.wav"), 110.0, 0.2, 12.0, 2);
-    let session = r#"
-version = 1
-sample_rate_hz = 96000
-end = "12s"
-
-[metadata]
-title = "<script>alert('title')</script> & \"Sons\""
-artist = "<img src=x onerror=alert(1)>"
-
-[[tracks]]
-name = "Tone"
-pan = -0.5
-clips = [{ file = "tone.wav" }]
-
-[[tracks]]
-name = "<b>Low"
-fader_db = -3.0
-clips = [{ file = "low.wav" }]
-
-[[mixes]]
-name = "main"
-
-[[mixes]]
-name = "<i>bass"
-mute = ["Tone"]
-
+    let deliverables = r#"
 [[deliverables]]
 name = "it's <u>loud"
 mix = "main"
@@ -64,6 +37,7 @@ mix = "<i>bass"
 format = "wav"
 depth = "32f"
 "#;
+    let session = browser::begin_hostile_session(folder, 96_000, 12.0, 0.0) + deliverables;
     std::fs::write(folder.join("song.toml"), session).unwrap();
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use crate::network::{Network, Place, Trouble};
 use crate::proxy::{Target, Way};
 use crate::support::command::mixdown;
+use crate::support::postgres::{process, socket};
 use crate::support::s3_server::{Kind, S3Server};
 use crate::support::store::Store;
 
@@ -57,7 +58,7 @@ impl Farm {
         let mut network = Network::new();
         let s3 = S3Server::start(Kind::Ceph);
         let postgres = PrivatePostgres::start(&options(folder.path())).await.expect("PostgreSQL starts");
-        let socket = socket_of(postgres.url());
+        let database = socket(&postgres);
         let places: Vec<Place> = (0..COORDINATORS + WORKERS).map(|_| network.place()).collect();
         let listen: Vec<SocketAddr> =
             places[..COORDINATORS].iter().map(|place| place.socket(free_port(place))).collect();
@@ -67,7 +68,7 @@ impl Farm {
         for (index, place) in places.into_iter().enumerate() {
             let to_store = Way::open(network.hub(), Target::Tcp(vec![store])).await;
             let is_worker = index >= COORDINATORS;
-            let target = if is_worker { Target::Tcp(listen.clone()) } else { Target::Unix(socket.clone()) };
+            let target = if is_worker { Target::Tcp(listen.clone()) } else { Target::Unix(database.clone()) };
             let upstream = Way::open(network.hub(), target).await;
             let name = match is_worker {
                 true => format!("worker {}", index - COORDINATORS + 1),
@@ -133,10 +134,7 @@ impl Farm {
 
     /// Ends PostgreSQL at once, by this signal to its postmaster; the rest of it notices by itself.
     pub fn strike_postgres(&mut self, signal: Signal) {
-        let pid_file = self.folder.path().join("postgres/postgres/cluster/postmaster.pid");
-        let content = std::fs::read_to_string(&pid_file).expect("PostgreSQL runs");
-        let pid = content.lines().next().and_then(|line| line.trim().parse().ok()).expect("a process");
-        kill(Pid::from_raw(pid), signal).expect("PostgreSQL runs");
+        kill(process(&self.folder.path().join("postgres")), signal).expect("PostgreSQL runs");
     }
 
     /// Starts PostgreSQL again on what it left.
@@ -228,11 +226,4 @@ fn free_port(place: &Place) -> u16 {
 /// PostgreSQL as durable as anywhere: it is killed.
 fn options(folder: &Path) -> Options {
     Options::new(folder.join("postgres"))
-}
-
-/// The socket that a URL of the private PostgreSQL names.
-fn socket_of(url: &str) -> PathBuf {
-    let url: url::Url = url.parse().expect("a URL");
-    let host = url.query_pairs().find(|(name, _)| name == "host").expect("it names its folder").1.into_owned();
-    Path::new(&host).join(".s.PGSQL.5432")
 }

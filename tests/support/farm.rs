@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::audit;
 use super::command::{self, Ran, mixdown};
-use super::find;
+use super::postgres;
 use super::store::{Store, blob};
 
 /// How long a lease lives here: short, so that a killed worker's tasks come back soon.
@@ -258,10 +258,7 @@ impl Farm {
 
     /// Ends PostgreSQL without warning and starts it again on the same data.
     pub async fn kill_postgres(&mut self, signal: Signal) {
-        let file = find(&self.folder.path().join("postgres"), "postmaster.pid").expect("PostgreSQL runs");
-        let text = std::fs::read_to_string(file).expect("it says who it is");
-        let id = text.lines().next().and_then(|line| line.parse().ok()).expect("its first line is the process");
-        kill(Pid::from_raw(id), signal).expect("PostgreSQL is there");
+        kill(postgres::process(&self.folder.path().join("postgres")), signal).expect("PostgreSQL is there");
         drop(self.postgres.take());
         self.postgres =
             Some(PrivatePostgres::start(&options(self.folder.path())).await.expect("PostgreSQL starts again"));

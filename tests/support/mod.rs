@@ -5,6 +5,7 @@ pub mod audit;
 pub mod command;
 pub mod farm;
 pub mod fixture;
+pub mod postgres;
 pub mod s3_server;
 pub mod store;
 

@@ -13,15 +13,16 @@ use super::support::write_sine;
 /// Seconds before the second track begins; a file of it alone that is trimmed begins 20 ms earlier.
 pub const LATE_SECONDS: f64 = 2.0;
 
-/// A session of two tones whose eleven deliverables differ in loudness, in format and in what is cut off their heads, with names
-/// that would open tags.
-pub fn write_versions(folder: &Path) {
-    write_sine(&folder.join("tone.wav"), 440.0, 0.3, 16.0, 1);
-    write_sine(&folder.join("low.wav"), 110.0, 0.2, 14.0, 2);
-    let mut session = r#"
+/// Writes two tones, the second of which begins late, and begins a session of them with two mixes and names that would open
+/// tags: what it delivers is the caller's.
+pub fn begin_hostile_session(folder: &Path, sample_rate_hz: u32, seconds: f64, late_seconds: f64) -> String {
+    write_sine(&folder.join("tone.wav"), 440.0, 0.3, seconds, 1);
+    write_sine(&folder.join("low.wav"), 110.0, 0.2, seconds - late_seconds, 2);
+    format!(
+        r#"
 version = 1
-sample_rate_hz = 48000
-end = "16s"
+sample_rate_hz = {sample_rate_hz}
+end = "{seconds}s"
 
 [metadata]
 title = "<script>alert('title')</script> & \"Sons\""
@@ -30,12 +31,12 @@ artist = "<img src=x onerror=alert(1)>"
 [[tracks]]
 name = "Tone"
 pan = -0.5
-clips = [{ file = "tone.wav" }]
+clips = [{{ file = "tone.wav" }}]
 
 [[tracks]]
 name = "<b>Low"
 fader_db = -3.0
-clips = [{ file = "low.wav", at = "2s" }]
+clips = [{{ file = "low.wav", at = "{late_seconds}s" }}]
 
 [[mixes]]
 name = "main"
@@ -44,7 +45,12 @@ name = "main"
 name = "<i>bass"
 mute = ["Tone"]
 "#
-    .to_owned();
+    )
+}
+
+/// A session whose eleven deliverables differ in loudness, in format and in what is cut off their heads.
+pub fn write_versions(folder: &Path) {
+    let mut session = begin_hostile_session(folder, 48_000, 16.0, LATE_SECONDS);
     let mut deliver = |name: &str, mix: &str, format: &str, more: &str| {
         session += &format!("\n[[deliverables]]\nname = \"{name}\"\nmix = \"{mix}\"\nformat = \"{format}\"\n{more}\n");
     };

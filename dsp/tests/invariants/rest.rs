@@ -56,15 +56,20 @@ fn after_the_tail_declared_the_sound_stays_below_120_db() {
     for_all(&SPAN_HZ, |case| assert_quiet_after_the_tail(case, &[]));
 }
 
-#[test]
-fn after_the_longest_tail_of_its_automation_the_sound_stays_below_120_db() {
+/// Every path, moving: each at one of the rates, mono and stereo in turn. `frames` is how long its lanes move, at a rate.
+fn for_all_moving(frames: impl Fn(u32) -> u64, check: impl Fn(&Case, &[ParameterLane])) {
     for (index, (label, processor)) in paths().into_iter().enumerate() {
         let (rate_hz, channels) = (SPAN_HZ[index % SPAN_HZ.len()], 1 + index % 2);
-        // The parameters are furthest from where they rest as the input ends, and jump back in the tail.
-        let lanes = moving_lanes(&processor, u64::from(rate_hz));
+        let lanes = moving_lanes(&processor, frames(rate_hz));
         let label = format!("{label} moving, {channels} channels, {rate_hz} Hz");
-        assert_quiet_after_the_tail(&Case { label, processor, channels, rate_hz }, &lanes);
+        check(&Case { label, processor, channels, rate_hz }, &lanes);
     }
+}
+
+#[test]
+fn after_the_longest_tail_of_its_automation_the_sound_stays_below_120_db() {
+    // The parameters are furthest from where they rest as the input ends, and jump back in the tail.
+    for_all_moving(u64::from, assert_quiet_after_the_tail);
 }
 
 /// Feeds silence until the node says that it is at rest, or long after its tail.
@@ -107,12 +112,7 @@ fn silence_in_becomes_exact_silence_out_and_a_node_at_rest_may_be_skipped() {
 
 #[test]
 fn a_moving_node_falls_silent_too_and_may_be_skipped_at_rest() {
-    for (index, (label, processor)) in paths().into_iter().enumerate() {
-        let (rate_hz, channels) = (SPAN_HZ[index % SPAN_HZ.len()], 1 + index % 2);
-        let lanes = moving_lanes(&processor, 10_000);
-        let label = format!("{label} moving, {channels} channels, {rate_hz} Hz");
-        assert_falls_silent(&Case { label, processor, channels, rate_hz }, &lanes);
-    }
+    for_all_moving(|_| 10_000, assert_falls_silent);
 }
 
 #[test]
