@@ -26,6 +26,10 @@ pub(crate) const MAX_JOBS_FAILED: i64 = 3;
 /// How far back its failures count.
 pub(crate) const FAILURES_COUNT_FOR: Duration = Duration::from_secs(3600);
 
+/// A larger reservation is measured by the workers that were heard of within this time: one that misses a few heartbeats
+/// still counts, one that is lost does not.
+pub(crate) const WORKERS_COUNT_FOR: Duration = Duration::from_secs(30);
+
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 

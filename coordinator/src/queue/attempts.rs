@@ -117,6 +117,7 @@ async fn count(transaction: &mut PgConnection, running: &Running, kind: FailureK
         .bind(&running.project_id)
         .bind(running.task_id)
         .bind(kind)
+        .bind(retry::WORKERS_COUNT_FOR.as_secs_f64())
         .fetch_one(transaction)
         .await?)
 }

@@ -2,9 +2,9 @@
 -- hold to $6 seconds from now, with their progress ($5); progress never goes back. A lease that ran out but was not yet
 -- taken away is still held. Gives each worker that is known, with its state, why it is quarantined if it is, and the leases it holds of those named.
 with heard as (
-    update worker set heartbeat_time = farm_now()
+    update worker_pulse set heartbeat_time = farm_now()
     where worker_id = any ($1)
-    returning worker_id, state, quarantine_reason
+    returning worker_id
 ),
 held as (
     update lease
@@ -17,7 +17,8 @@ holding as (
     select worker_id, array_agg(task_id) as task_ids, array_agg(attempt) as attempts from held group by worker_id
 )
 select
-    heard.worker_id, heard.state, heard.quarantine_reason,
+    worker_id, worker.state, worker.quarantine_reason,
     coalesce(holding.task_ids, '{}') as task_ids, coalesce(holding.attempts, '{}') as attempts
 from heard
+join worker using (worker_id)
 left join holding using (worker_id)

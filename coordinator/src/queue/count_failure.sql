@@ -1,6 +1,7 @@
 -- Counts a failure of task ($1, $2) of kind $3: as a loss of its worker, as the store's, or as its own. Gives the counts, the
 -- names of the different workers lost since they began, what memory is reserved, and the most that could be: what the
--- largest worker with the task's labels has, in whole steps (function memory_step), or null where one does not say what it has.
+-- largest worker has, in whole steps, of those that were heard of within $4 seconds and could run the task but for its
+-- memory; null where one does not say what it has.
 with counted as (
     update task
     set
@@ -13,14 +14,9 @@ with counted as (
 select
     counted.failures, counted.storage_failures, counted.losses, counted.memory_raises, demand.memory_bytes,
     (
-        select
-            case when bool_and(worker.memory_bytes is not null)
-                then max(worker.memory_bytes / step.bytes * step.bytes)
-            end
-        from worker
-        cross join lateral (
-            select greatest(1, (2 ^ (floor(log(2, worker.memory_bytes::numeric)) - 2))::bigint) as bytes) as step
-        where worker.state = 'active' and worker.labels @> demand.labels
+        select case when bool_and(worker.memory_bytes is not null) then max(memory_step_within(worker.memory_bytes)) end
+        from live_workers($4) as worker
+        where worker.slots >= demand.slots and worker.labels @> demand.labels and worker.revisions @> demand.revisions
     ) as largest_worker_bytes,
     coalesce(
         (

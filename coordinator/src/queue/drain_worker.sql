@@ -3,6 +3,6 @@ with drained as (
     update worker
     set state = case state when 'gone' then 'gone' else 'draining' end
     where worker_id::text = $1 or name = $1
-    returning name, worker_id, heartbeat_time
+    returning worker_id
 )
-select worker_id from drained order by heartbeat_time desc
+select worker_id from drained join worker_pulse using (worker_id) order by heartbeat_time desc

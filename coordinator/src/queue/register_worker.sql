@@ -1,11 +1,19 @@
 -- Makes worker $1 known, or known again, with its name, slots, revisions, version, memory ($7) and labels ($8), by call $6. Whether it was drained
 -- before does not matter, whether it is quarantined does. No row when the call was heard before.
-insert into worker (worker_id, name, slots, revisions, version, state, register_request_id, memory_bytes, labels, heartbeat_time)
-values ($1, $2, $3, $4, $5, 'active', $6, $7, $8, farm_now())
-on conflict (worker_id) do update
-set
-    name = excluded.name, slots = excluded.slots, revisions = excluded.revisions, version = excluded.version,
-    state = 'active', register_time = now(), heartbeat_time = farm_now(), register_request_id = excluded.register_request_id,
-    memory_bytes = excluded.memory_bytes, labels = excluded.labels
-where worker.register_request_id is distinct from excluded.register_request_id
-returning worker_id
+with registered as (
+    insert into worker (worker_id, name, slots, revisions, version, state, register_request_id, memory_bytes, labels)
+    values ($1, $2, $3, $4, $5, 'active', $6, $7, $8)
+    on conflict (worker_id) do update
+    set
+        name = excluded.name, slots = excluded.slots, revisions = excluded.revisions, version = excluded.version,
+        state = 'active', register_time = now(), register_request_id = excluded.register_request_id,
+        memory_bytes = excluded.memory_bytes, labels = excluded.labels
+    where worker.register_request_id is distinct from excluded.register_request_id
+    returning worker_id
+),
+heard as (
+    insert into worker_pulse (worker_id, heartbeat_time)
+    select worker_id, farm_now() from registered
+    on conflict (worker_id) do update set heartbeat_time = excluded.heartbeat_time
+)
+select worker_id from registered

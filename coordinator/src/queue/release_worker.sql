@@ -3,6 +3,6 @@ with freed as (
     update worker
     set quarantine_reason = null, quarantine_time = null, forgiven_time = now()
     where worker_id::text = $1 or name = $1
-    returning name, worker_id, heartbeat_time
+    returning worker_id
 )
-select worker_id from freed order by heartbeat_time desc
+select worker_id from freed join worker_pulse using (worker_id) order by heartbeat_time desc

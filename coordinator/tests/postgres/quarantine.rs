@@ -193,6 +193,35 @@ async fn no_more_memory_is_reserved_than_a_worker_with_the_tasks_labels_has() {
 }
 
 #[tokio::test]
+async fn a_reservation_is_not_raised_to_what_only_workers_have_that_take_no_tasks() {
+    const GIB: i64 = 1 << 30;
+    let farm = Farm::new().await;
+    let wants = Requirements { memory_bytes: 3 * GIB, ..Requirements::default() };
+    let submission = Submission { requirements: wants, ..submission("default") };
+    farm.submit(&submission, Plan { tasks: vec![planned("vox", &[], &[])], cached: Vec::new() }).await;
+    let small = farm.worker_with(1, 4 * GIB, &[]).await;
+    // One that died, one that is quarantined, one that leaves, one that renders other sounds.
+    farm.fall_silent(farm.worker_with(1, 64 * GIB, &[]).await).await;
+    let quarantined = farm.worker_with(1, 64 * GIB, &[]).await;
+    sqlx::query("update worker set quarantine_reason = 'it fails', quarantine_time = now() where worker_id = $1")
+        .bind(quarantined)
+        .execute(&farm.pool)
+        .await
+        .unwrap();
+    let leaving = farm.worker_with(1, 64 * GIB, &[]).await;
+    farm.order(&leaving.to_string(), Order::Drain).await;
+    let other = farm.worker_with(1, 64 * GIB, &[]).await;
+    sqlx::query("update worker set revisions = '{\"gain\": 2}' where worker_id = $1")
+        .bind(other)
+        .execute(&farm.pool)
+        .await
+        .unwrap();
+    let held = farm.claim_one(small).await;
+    farm.fail(small, &held, failure(FailureKind::OutOfMemory)).await;
+    assert_eq!(farm.claim_one(small).await.memory_bytes, 4 * GIB, "what the one worker has that can run it");
+}
+
+#[tokio::test]
 async fn what_the_store_fails_counts_apart_from_the_tasks_own_failures() {
     let farm = Farm::new().await;
     let job_id = submit_one_task(&farm).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mixdown_coordinator::queue::claim::{Ask, Claim, Claimer, Terms};
 use mixdown_coordinator::queue::expire;
+use mixdown_coordinator::queue::heartbeat::heartbeat;
 use mixdown_coordinator::queue::settle::Settled;
 use mixdown_coordinator::queue::submit::{Requirements, Submission, Submitted, submit};
 use mixdown_coordinator::queue::workers;
@@ -212,6 +213,29 @@ async fn a_reservation_ends_with_its_worker_or_its_task() {
 }
 
 #[tokio::test]
+async fn at_most_a_quarter_of_the_workers_that_live_are_kept_free() {
+    let farm = Farm::new().await;
+    for _ in 0..20 {
+        farm.fall_silent(farm.worker(2).await).await;
+    }
+    let mut live = Vec::new();
+    for _ in 0..8 {
+        live.push(farm.worker(2).await);
+    }
+    farm.queue(&submission("default"), 20).await;
+    for worker in &live {
+        farm.claim_one(*worker).await;
+    }
+    let whole = requiring(Requirements { whole_worker: true, ..Requirements::default() });
+    farm.queue(&Submission { priority: Priority::Urgent, ..whole }, 6).await;
+    farm.let_wait(31).await;
+    farm.claim_one(live[0]).await;
+    let kept: Vec<Uuid> = sqlx::query_scalar("select worker_id from reservation").fetch_all(&farm.pool).await.unwrap();
+    assert_eq!(kept.len(), 2, "of eight, whatever has died");
+    assert!(kept.iter().all(|worker| live.contains(worker)));
+}
+
+#[tokio::test]
 async fn a_task_goes_to_the_worker_whose_cache_holds_what_it_reads() {
     let farm = Farm::new().await;
     let (near, far) = (farm.worker(4).await, farm.worker(4).await);
@@ -272,44 +296,62 @@ async fn nothing_waits_for_ever_behind_more_urgent_tasks() {
 }
 
 #[tokio::test]
-async fn a_million_dead_rows_before_the_front_are_not_walked_over() {
+async fn the_front_leaves_claimed_tasks_behind_it_while_a_snapshot_is_held() {
     let farm = Farm::new().await;
     let worker = farm.worker(1000).await;
-    farm.queue(&submission("default"), 200).await;
     // Somebody looks at the database, and goes on looking.
     let mut snapshot = farm.pool.begin().await.unwrap();
     sqlx::query("set transaction isolation level repeatable read").execute(&mut *snapshot).await.unwrap();
     sqlx::query("select count(*) from task").execute(&mut *snapshot).await.unwrap();
-    for _ in 0..19 {
+    // Twenty jobs, each with a time of its own; of each claim the first half ends one job and begins the next.
+    for _ in 0..20 {
+        farm.queue(&submission("default"), 10).await;
+    }
+    let first = farm.claim(worker, 5).await.len();
+    assert_eq!(first, 5);
+    for turn in 0..19 {
         sqlx::query("update claim_front set move_time = now() - interval '1 minute'")
             .execute(&farm.pool)
             .await
             .unwrap();
         assert_eq!(farm.claim(worker, 10).await.len(), 10);
+        let (claimed, hidden): (i64, i64) = sqlx::query_as(
+            "select
+                 count(*) filter (where state <> 'ready' and ready_time >= front_time),
+                 count(*) filter (where state = 'ready' and ready_time < front_time)
+             from task join claim_front using (project_id, demand_id, priority)",
+        )
+        .fetch_one(&farm.pool)
+        .await
+        .unwrap();
+        assert_eq!(hidden, 0, "the front hides nothing");
+        assert_eq!(claimed, 5, "after {} claims the front stands at the job that was begun last", turn + 2);
     }
-    let (front, first): (i64, i64) = sqlx::query_as(
-        "select (select count(*) from task where state <> 'ready' and ready_time >= front_time),
-                (select count(*) from task where state = 'ready' and ready_time < front_time)
-         from claim_front",
-    )
-    .fetch_one(&farm.pool)
-    .await
-    .unwrap();
-    assert_eq!(first, 0, "the front hides nothing");
-    // Tasks of one submission became ready together: the front stands at their time.
-    assert!(front <= 200);
-    farm.queue(&submission("default"), 10).await;
-    sqlx::query("update claim_front set move_time = now() - interval '1 minute'").execute(&farm.pool).await.unwrap();
-    assert_eq!(farm.claim(worker, 15).await.len(), 15);
-    let behind: i64 = sqlx::query_scalar(
-        "select count(*) from task join claim_front using (project_id, demand_id, priority)
-         where state <> 'ready' and ready_time >= front_time",
-    )
-    .fetch_one(&farm.pool)
-    .await
-    .unwrap();
-    assert!(behind <= 15, "{behind} claimed tasks stand behind the front");
     drop(snapshot);
+}
+
+#[tokio::test]
+async fn heartbeats_leave_the_rows_alone_that_claims_read() {
+    let farm = Farm::new().await;
+    let worker = farm.worker(4).await;
+    let place = async || {
+        let place: String = sqlx::query_scalar("select ctid::text || xmin::text from worker where worker_id = $1")
+            .bind(worker)
+            .fetch_one(&farm.pool)
+            .await
+            .unwrap();
+        place
+    };
+    let heard = async || {
+        let rows = workers::list(&farm.pool, None, 1, 60.0).await.unwrap();
+        rows[0].heartbeat_micros
+    };
+    let (before, heard_before) = (place().await, heard().await);
+    for _ in 0..50 {
+        heartbeat(&farm.pool, worker, &[], LEASE).await.unwrap();
+    }
+    assert_eq!(place().await, before, "no new version of the worker's row");
+    assert!(heard().await > heard_before);
 }
 
 #[tokio::test]

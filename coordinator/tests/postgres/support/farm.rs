@@ -110,6 +110,15 @@ impl Farm {
         }
     }
 
+    /// Lets a worker not have been heard of for an hour, as if its machine had died.
+    pub async fn fall_silent(&self, worker_id: Uuid) {
+        sqlx::query("update worker_pulse set heartbeat_time = farm_now() - interval '1 hour' where worker_id = $1")
+            .bind(worker_id)
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
     /// An order of an admin's, by a call of its own.
     pub async fn order(&self, worker: &str, what: Order) -> Ordered {
         order(&self.pool, worker, what, &Request::new(Uuid::new_v4(), "order", &[]), 600.0).await.unwrap()
