@@ -226,10 +226,15 @@ async fn at_most_a_quarter_of_the_workers_that_live_are_kept_free() {
     for worker in &live {
         farm.claim_one(*worker).await;
     }
-    let whole = requiring(Requirements { whole_worker: true, ..Requirements::default() });
-    farm.queue(&Submission { priority: Priority::Urgent, ..whole }, 6).await;
+    // Each asks something else: of tasks that ask the same, the first alone waits for its turn.
+    for gib in 1..7 {
+        let wants = Requirements { whole_worker: true, memory_bytes: gib * GIB, ..Requirements::default() };
+        farm.queue(&Submission { priority: Priority::Urgent, ..requiring(wants) }, 1).await;
+    }
     farm.let_wait(31).await;
-    farm.claim_one(live[0]).await;
+    for worker in &live {
+        farm.claim(*worker, 1).await;
+    }
     let kept: Vec<Uuid> = sqlx::query_scalar("select worker_id from reservation").fetch_all(&farm.pool).await.unwrap();
     assert_eq!(kept.len(), 2, "of eight, whatever has died");
     assert!(kept.iter().all(|worker| live.contains(worker)));
