@@ -5,12 +5,14 @@ CACHE := $(CURDIR)/.cache
 RUN := deploy/with-tools.sh
 CARGO := cargo
 DEMO_DATA ?= $(CACHE)/demo
+RELEASE := $${CARGO_TARGET_DIR:-target}/release
+BASE ?= origin/main
 
 TEST_TOOLS := postgres ffmpeg flac python faketime qemu chromium ceph network
 # What a build without features refuses; quick to compile, slow to run.
 WITHOUT_FEATURES := --locked --workspace --test session_faults --config profile.dev.package.mixdown-dsp.opt-level=0
 
-.PHONY: demo test test-long test-s3 chaos lint bench golden clean-demo
+.PHONY: demo test test-long test-s3 chaos lint bench bench-nodes bench-guard golden clean-demo
 
 demo:
 	deploy/setup.sh postgres flac
@@ -21,6 +23,7 @@ test:
 	deploy/setup.sh $(TEST_TOOLS)
 	$(RUN) $(CARGO) test --locked --workspace --all-features
 	$(CARGO) test $(WITHOUT_FEATURES)
+	cd tests/bench && python3 -m unittest -q test_bench
 
 # The same tests with the large counts: of random sessions, graphs and mutated files.
 test-long: test-s3
@@ -47,13 +50,24 @@ lint:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --all-features
 	$(RUN) deploy/lint.sh
 
+# Where Mixdown stands beside the best peers on this machine, docs/performance.md: minutes to hours, by the variables there.
 bench:
-	deploy/setup.sh flac python postgres
+	deploy/setup.sh ffmpeg flac python postgres
 	$(CARGO) build --release --locked -p mixdown
+	$(CARGO) build --release --locked -p mixdown-dsp --example convert
+	$(RUN) python3 tests/bench $(RELEASE)/mixdown $(RELEASE)/examples/convert
+
+# What each node and kernel costs by itself, and the queue.
+bench-nodes:
+	deploy/setup.sh flac postgres
 	$(CARGO) bench --locked -p mixdown-dsp --bench nodes
 	$(RUN) $(CARGO) bench --locked -p mixdown-dsp --bench flac
 	$(RUN) $(CARGO) bench --locked -p mixdown-coordinator --bench queue
-	$(RUN) python3 tests/bench.py $${CARGO_TARGET_DIR:-target}/release/mixdown
+
+# Fails when this tree executes over 5 % more instructions than BASE for a short session.
+bench-guard:
+	deploy/setup.sh ffmpeg valgrind
+	deploy/bench-guard.sh $(BASE)
 
 # Prints the golden digests of the sound as it is now; a changed one demands a changed revision.
 golden:

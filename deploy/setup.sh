@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what demo, test and lint need and this machine lacks.
-# usage: deploy/setup.sh postgres|ffmpeg|flac|python|faketime|qemu|chromium|ceph|network|lint ...
+# usage: deploy/setup.sh postgres|ffmpeg|flac|python|faketime|qemu|valgrind|chromium|ceph|network|lint ...
 #
 # As root with apt; otherwise the Debian packages are unpacked into .cache/debian, which deploy/with-tools.sh puts on the paths.
 set -euo pipefail
@@ -34,6 +34,7 @@ for what in "$@"; do
     python) need_python ;;
     faketime) need faketime faketime ;;
     qemu) need qemu-x86_64 qemu-user ;;
+    valgrind) need valgrind valgrind ;;
     chromium)
       need_python
       need chromium chromium

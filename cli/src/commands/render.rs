@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::time::Instant;
 
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::execute::{ExecuteError, Files, Made, Options, execute};
@@ -15,6 +17,7 @@ use tempfile::TempDir;
 use crate::deliverables::{self, Finished};
 use crate::errors::{CommandError, Exit};
 use crate::interrupt::Interrupt;
+use crate::logging;
 use crate::output::Output;
 use crate::page::{self, Beside, Reference};
 use crate::progress::{Progress, Unit};
@@ -35,9 +38,10 @@ const PREFIX: &str = ".mixdown-";
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  mixdown render song.toml --out masters/\n  \
     mixdown render song.toml --out masters/ --mix main --mix instrumental\n\n\
-    Two more flags serve tests; they change no bit of the output:\n  \
+    Three more flags serve tests and benches; they change no bit of the output:\n  \
     --block-frames N             frames per block, 1 to 65536; 512 by default\n  \
-    --granularity fused|spread   one task, or one per stem, mix and master; fused by default")]
+    --granularity fused|spread   one task, or one per stem, mix and master; fused by default\n  \
+    --log FILTER                 tell on stderr, by info, how long the start took")]
 pub struct Arguments {
     /// The session file: TOML, or JSON by its extension.
     session: PathBuf,
@@ -60,6 +64,8 @@ pub struct Arguments {
     block_frames: u32,
     #[arg(long, hide = true, value_enum, default_value_t = Cut::Fused)]
     granularity: Cut,
+    #[arg(long, hide = true, value_name = "FILTER")]
+    log: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -73,8 +79,14 @@ enum Cut {
 /// # Errors
 /// The session's faults, broken media, a full disk, an interruption.
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
+    if let Some(filter) = &arguments.log {
+        logging::start(&logging::Arguments { log: filter.clone(), log_format: logging::Format::Text });
+    }
     let interrupt = Interrupt::listen()?;
+    let begun = Instant::now();
     let session = session_file::open(&arguments.session)?;
+    tracing::info!(seconds = begun.elapsed().as_secs_f64(), "the session is read");
+    let start = Start { read: Instant::now(), audio: Once::new() };
     let wanted = wanted_deliverables(&session, &arguments.mixes)?;
     let reference = Reference::of_any(arguments.reference.as_deref(), &interrupt)?;
     let keys = Keys::of(&session);
@@ -99,8 +111,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
             .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from),
         block_frames: arguments.block_frames as usize,
     };
-    let mut made = run_plan(&session, &keys, &plan, &Bench::new(&arguments.session, &scratch), options, &interrupt)
-        .map_err(|error| explain(error, &arguments.session, &arguments.out))?;
+    let mut made =
+        run_plan(&session, &keys, &plan, &Bench::new(&arguments.session, &scratch), options, &interrupt, start)
+            .map_err(|error| explain(error, &arguments.session, &arguments.out))?;
     let finished = wanted
         .iter()
         .map(|&index| deliver(&mut made, &keys.masters[index], &session.deliverables[index].file_name, &arguments.out))
@@ -158,9 +171,10 @@ fn run_plan(
     bench: &Bench<'_>,
     options: Options,
     interrupt: &Interrupt,
+    start: Start,
 ) -> Result<BTreeMap<Key, Stored>, ExecuteError> {
     let total = plan.tasks.iter().map(|task| task.cost).sum();
-    let monitor = Watch { progress: Progress::new("rendering", total, Unit::Work), interrupt };
+    let monitor = Watch { progress: Progress::new("rendering", total, Unit::Work), interrupt, start };
     let mut stored = BTreeMap::new();
     for (index, task) in plan.tasks.iter().enumerate() {
         let work_dir = bench.scratch.join(format!("task-{index}"));
@@ -263,10 +277,19 @@ impl Files for TaskFiles<'_> {
 struct Watch<'a> {
     progress: Progress,
     interrupt: &'a Interrupt,
+    start: Start,
+}
+
+/// Tells the log when the first block of audio was through.
+struct Start {
+    read: Instant,
+    audio: Once,
 }
 
 impl Monitor for Watch<'_> {
     fn advance(&self, frames: u64) {
+        let Start { read, audio } = &self.start;
+        audio.call_once(|| tracing::info!(seconds = read.elapsed().as_secs_f64(), "the first audio is processed"));
         self.progress.advance(frames);
     }
 

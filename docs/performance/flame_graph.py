@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Draws a flame graph of what callgrind counted. usage: flame_graph.py CALLGRIND_OUT TITLE > out.svg
+
+Width is instructions; each box is called by the one below it. callgrind knows what each function costs for each caller, not
+for each path: what a function does is shared out among its callers by their part of it. Boxes under 0.2 % are left out.
+"""
+import collections
+import html
+import re
+import sys
+
+WIDTH, HEIGHT, LEAST, DEEPEST = 1200, 17, 0.002, 40
+NAME = re.compile(r"^(c?fn)=\((\d+)\)(?: (.*))?$")
+# The suffix of a symbol, and that of a recursion.
+NOISE = re.compile(r"::h[0-9a-f]{16}|'\d+$")
+# Frames of starting a program and a thread say nothing to a reader; what they call stands in their place.
+HIDDEN = re.compile(r"^\(below main\)|^_start|^0x|^main$|^<?(std|core|alloc)::|^clone|^start_thread|^_dl|^__rust|^__libc")
+
+
+def read(lines):
+    """Instructions that each function spends itself, and by (caller, called)."""
+    names, own, calls = {}, collections.Counter(), collections.Counter()
+    function = called = None
+    for line in lines:
+        if found := NAME.match(line):
+            kind, number, name = found.groups()
+            if name:
+                names[number] = NOISE.sub("", name)
+            if kind == "fn":
+                function = names[number]
+            else:
+                called = names[number]
+        elif function and line[:1] and line[0] in "0123456789+-*":
+            words = line.split()
+            cost = int(words[1]) if len(words) > 1 else 0
+            if called is None:
+                own[function] += cost
+            else:
+                if called != function:
+                    calls[function, called] += cost
+                called = None
+    return own, calls
+
+
+def boxes(own, calls):
+    """(start, width, depth, name) of every box, and the width of all."""
+    below, whole = collections.defaultdict(list), collections.Counter(own)
+    called = {to for _, to in calls}
+    for (caller, to), cost in calls.items():
+        below[caller].append((to, cost))
+        whole[caller] += cost
+    total = sum(own.values())
+    drawn = []
+
+    def draw(name, width, start, depth, path):
+        shown = not HIDDEN.search(name)
+        if shown:
+            drawn.append((start, width, depth, name))
+        for to, cost in sorted(below[name]):
+            part = width * cost / whole[name]
+            if part / total >= LEAST and to not in path and depth < DEEPEST:
+                draw(to, part, start, depth + shown, path | {to})
+                start += part
+
+    start = 0.0
+    for root in sorted(set(own) | set(below)):
+        if root not in called:
+            draw(root, whole[root], start, 0, {root})
+            start += whole[root]
+    return [box for box in drawn if box[1] / total >= LEAST], max(total, start)
+
+
+def main(profile, title):
+    with open(profile, encoding="utf-8", errors="replace") as file:
+        drawn, total = boxes(*read(file.read().splitlines()))
+    tall = (max(depth for _, _, depth, _ in drawn) + 3) * HEIGHT
+    print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {tall}" font-family="sans-serif" font-size="11">')
+    print(f'<rect width="{WIDTH}" height="{tall}" fill="#fff"/><text x="6" y="13">{html.escape(title)}</text>')
+    for start, width, depth, name in drawn:
+        x, w, y = start / total * WIDTH, width / total * WIDTH, tall - (depth + 1) * HEIGHT
+        short = name.replace("mixdown_dsp::", "")
+        fits = html.escape(short[:int(w / 6.2)]) if w > 24 else ""
+        hue = 20 + sum(map(ord, name)) % 35
+        print(f'<g><title>{html.escape(name)}: {width / total:.1%}</title><rect x="{x:.1f}" y="{y}" width="{w:.1f}" '
+              f'height="{HEIGHT - 1}" fill="hsl({hue},80%,68%)"/><text x="{x + 2:.1f}" y="{y + 12}">{fits}</text></g>')
+    print("</svg>")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
