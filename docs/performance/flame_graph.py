@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Draws a flame graph of what callgrind counted. usage: flame_graph.py CALLGRIND_OUT TITLE > out.svg
+"""Draws a flame graph of what callgrind counted. usage: flame_graph.py CALLGRIND_OUT ROOT TITLE > out.svg
 
-Width is instructions; each box is called by the one below it. callgrind knows what each function costs for each caller, not
+Width is instructions of the function ROOT and all that it calls; each box is called by the one below it. callgrind knows what each function costs for each caller, not
 for each path: what a function does is shared out among its callers by their part of it. Boxes under 0.2 % are left out.
 """
 import collections
@@ -13,8 +13,8 @@ WIDTH, HEIGHT, LEAST, DEEPEST = 1200, 17, 0.002, 40
 NAME = re.compile(r"^(c?fn)=\((\d+)\)(?: (.*))?$")
 # The suffix of a symbol, and that of a recursion.
 NOISE = re.compile(r"::h[0-9a-f]{16}|'\d+$")
-# Frames of starting a program and a thread say nothing to a reader; what they call stands in their place.
-HIDDEN = re.compile(r"^\(below main\)|^_start|^0x|^main$|^<?(std|core|alloc)::|^clone|^start_thread|^_dl|^__rust|^__libc")
+# The standard library's frames say nothing to a reader; what they call stands in their place.
+HIDDEN = re.compile(r"^<?(std|core|alloc)::")
 
 
 def read(lines):
@@ -42,15 +42,13 @@ def read(lines):
     return own, calls
 
 
-def boxes(own, calls):
+def boxes(own, calls, root):
     """(start, width, depth, name) of every box, and the width of all."""
     below, whole = collections.defaultdict(list), collections.Counter(own)
-    called = {to for _, to in calls}
     for (caller, to), cost in calls.items():
         below[caller].append((to, cost))
         whole[caller] += cost
-    total = sum(own.values())
-    drawn = []
+    total, drawn = whole[root], []
 
     def draw(name, width, start, depth, path):
         shown = not HIDDEN.search(name)
@@ -62,17 +60,13 @@ def boxes(own, calls):
                 draw(to, part, start, depth + shown, path | {to})
                 start += part
 
-    start = 0.0
-    for root in sorted(set(own) | set(below)):
-        if root not in called:
-            draw(root, whole[root], start, 0, {root})
-            start += whole[root]
-    return [box for box in drawn if box[1] / total >= LEAST], max(total, start)
+    draw(root, total, 0.0, 0, {root})
+    return drawn, total
 
 
-def main(profile, title):
+def main(profile, root, title):
     with open(profile, encoding="utf-8", errors="replace") as file:
-        drawn, total = boxes(*read(file.read().splitlines()))
+        drawn, total = boxes(*read(file.read().splitlines()), root)
     tall = (max(depth for _, _, depth, _ in drawn) + 3) * HEIGHT
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {tall}" font-family="sans-serif" font-size="11">')
     print(f'<rect width="{WIDTH}" height="{tall}" fill="#fff"/><text x="6" y="13">{html.escape(title)}</text>')

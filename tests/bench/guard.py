@@ -21,10 +21,10 @@ STEMS = 4
 LEVELS = ["baseline", "avx2"]
 # The stages of a render by the modules of the engine that their functions stand in; the first that fits counts. The
 # assembly of BLAKE3 bears no names.
-STAGES = {"read": r"mixdown_dsp::media::(decode|wave|read)|symphonia|hound", "write": r"mixdown_dsp::media",
+STAGES = {"read": r"mixdown_dsp::media::(decode|wave|read)|mixdown_dsp::media::asset|symphonia", "write": r"mixdown_dsp::media",
           "measure": r"mixdown_dsp::(loudness|quality|measure|meter)|true_peak|k_weighting|peak_detector",
           "finish": r"mixdown_dsp::finish|limiter|dither", "digest": r"blake3|md5|^\?\?\?:0x", "equaliser": r"::eq|svf",
-          "dynamics": r"compressor|gain_computer|level_detector|ballistics|release", "graph": r"mixdown_dsp"}
+          "dynamics": r"dynamics|compressor|gain_computer|level_detector|ballistics", "graph": r"mixdown_dsp"}
 ROW = re.compile(r"^\s*([\d,]+)\s+(?:\([^)]*\)\s+)?(.*)$")
 
 
