@@ -1,11 +1,12 @@
 //! A file measured on this machine: what `analyze` tells of it, and what pages compare others with.
 
 use std::path::Path;
+use std::sync::mpsc;
 
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::kernels::true_peak::TruePeakReader;
-use mixdown_dsp::loudness::Measurement;
+use mixdown_dsp::loudness::{Measurement, Meter, PeakMeter};
 use mixdown_dsp::media::{Decoder, MediaError};
 use mixdown_dsp::quality::{Analyzer, FileFacts, Profile, Quality, Source, Verdict};
 use schemars::JsonSchema;
@@ -15,13 +16,18 @@ use crate::errors::{CommandError, Document};
 use crate::interrupt::Interrupt;
 
 const BLOCK_FRAMES: usize = 16_384;
+/// Blocks on their way between decoder and meter, and their length: all of them fit the cache.
+const BLOCKS: usize = 8;
+const LEVELS_BLOCK_FRAMES: usize = 4096;
 
 /// One file of what `mixdown analyze --json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Entry<'a> {
-    /// It was measured.
+    /// Everything was measured.
     Measured(Measured<'a>),
+    /// Its levels were: `--measure levels`.
+    Levels(MeasuredLevels<'a>),
     /// It cannot be measured.
     Broken(Broken),
 }
@@ -34,6 +40,17 @@ pub struct Measured<'a> {
     /// Everything about it.
     #[serde(flatten)]
     pub analysis: &'a Analysis,
+}
+
+/// A file and its levels.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(extend("not" = { "required": ["quality"] }))]
+pub struct MeasuredLevels<'a> {
+    /// The file, as given.
+    pub file: String,
+    /// Its levels.
+    #[serde(flatten)]
+    pub levels: &'a Levels,
 }
 
 /// A file and why it cannot be measured.
@@ -65,14 +82,90 @@ pub struct Analysis {
     pub verdicts: Vec<Verdict>,
 }
 
+/// What a file is and what the meters read: of an [`Analysis`], all that needs no look at its quality.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Levels {
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its codec: `wav`, `flac`, `mp3`.
+    pub format: &'static str,
+    /// Bits of a sample, 32 for floating point; `None` of lossy files.
+    pub bits: Option<u32>,
+    /// What the meters read.
+    #[serde(flatten)]
+    pub measurement: Measurement,
+}
+
+impl Levels {
+    /// Measures the levels of a file: the loudness on a thread of its own, and the true peak beside the decoder.
+    ///
+    /// # Errors
+    /// It cannot be read or decoded; stopped from the keyboard.
+    pub fn of(file: &Path, interrupt: &Interrupt) -> Result<Self, CommandError> {
+        let mut decoder = Decoder::open(file).map_err(|error| CommandError::from(&error))?;
+        let size_bytes = size_of(file)?;
+        let (channels, sample_rate_hz) = (decoder.probe().channels as usize, decoder.probe().sample_rate_hz);
+        let mut meter = Meter::loudness_only(sample_rate_hz, channels).with_speakers(decoder.speakers());
+        let mut peaks = PeakMeter::new(channels);
+        let (decoded, to_meter) = mpsc::channel::<Buffer>();
+        let (metered, to_decoder) = mpsc::channel::<Buffer>();
+        for _ in 0..BLOCKS {
+            // Blocks go round: from here to the meter and back. The receiver is alive.
+            let _ = metered.send(Buffer::new(channels, LEVELS_BLOCK_FRAMES));
+        }
+        let mut measurement = std::thread::scope(|scope| {
+            let loudness = scope.spawn(move || {
+                for block in to_meter {
+                    meter.push(&block);
+                    // The decoder may have failed and gone.
+                    let _ = metered.send(block);
+                }
+                meter.finish()
+            });
+            while let Ok(mut block) = to_decoder.recv() {
+                block.set_frames(LEVELS_BLOCK_FRAMES);
+                if !read_on(&mut decoder, &mut block, file, interrupt)? {
+                    break;
+                }
+                peaks.push(&block);
+                if decoded.send(block).is_err() {
+                    break;
+                }
+            }
+            drop(decoded);
+            Ok::<_, CommandError>(loudness.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })?;
+        measurement.true_peak_dbtp = peaks.finish();
+        Ok(Self { size_bytes, format: decoder.format(), bits: decoder.bits(), measurement })
+    }
+}
+
+/// Decodes the next block; false at the end.
+fn read_on(
+    decoder: &mut Decoder,
+    block: &mut Buffer,
+    file: &Path,
+    interrupt: &Interrupt,
+) -> Result<bool, CommandError> {
+    if interrupt.is_raised() {
+        return Err(CommandError::interrupted(format!("stopped before {} was measured", file.display())));
+    }
+    let frames = decoder.read(block).map_err(|error: MediaError| CommandError::from(&error))?;
+    Ok(frames > 0)
+}
+
+fn size_of(file: &Path) -> Result<u64, CommandError> {
+    let metadata = std::fs::metadata(file).map_err(|error| CommandError::io("read", file, &error))?;
+    Ok(metadata.len())
+}
+
 impl Analysis {
     /// Measures a file and judges it by the profiles.
     ///
     /// # Errors
     /// It cannot be read or decoded; stopped from the keyboard.
     pub fn of(file: &Path, profiles: &[&Profile], interrupt: &Interrupt) -> Result<Self, CommandError> {
-        let media_error = |error: MediaError| CommandError::from(&error);
-        let mut decoder = Decoder::open(file).map_err(media_error)?;
+        let mut decoder = Decoder::open(file).map_err(|error| CommandError::from(&error))?;
         let channels = decoder.probe().channels as usize;
         let source = Source {
             sample_rate_hz: decoder.probe().sample_rate_hz,
@@ -82,25 +175,25 @@ impl Analysis {
         };
         let mut analyzer = Analyzer::new(source, TruePeakReader::new);
         let mut block = Buffer::new(channels, BLOCK_FRAMES);
-        loop {
-            block.set_frames(BLOCK_FRAMES);
-            if interrupt.is_raised() {
-                return Err(CommandError::interrupted(format!("stopped before {} was measured", file.display())));
+        let digest = std::thread::scope(|scope| {
+            // The bytes are read beside the samples: on a file in the cache of the system, that costs no second pass in time.
+            let digest = scope.spawn(|| std::fs::File::open(file).and_then(Digest::of_reader));
+            loop {
+                block.set_frames(BLOCK_FRAMES);
+                if !read_on(&mut decoder, &mut block, file, interrupt)? {
+                    break;
+                }
+                analyzer.push(&block);
             }
-            if decoder.read(&mut block).map_err(media_error)? == 0 {
-                break;
-            }
-            analyzer.push(&block);
-        }
+            let digest = digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            digest.map_err(|error| CommandError::io("read", file, &error))
+        })?;
         let analysis = analyzer.finish();
         let (measurement, quality) = (analysis.measurement, analysis.quality);
         let facts = FileFacts { lossy: decoder.probe().lossy, bits: decoder.bits() };
         let verdict = |profile: &&Profile| Verdict::new(profile, &facts, &measurement, &quality);
         let verdicts = profiles.iter().map(verdict).collect();
-        let failed = |error: std::io::Error| CommandError::io("read", file, &error);
-        let bytes = std::fs::File::open(file).map_err(failed)?;
-        let size_bytes = bytes.metadata().map_err(failed)?.len();
-        let digest = Digest::of_reader(bytes).map_err(failed)?;
+        let size_bytes = size_of(file)?;
         let (format, bits) = (decoder.format(), decoder.bits());
         Ok(Self { digest, size_bytes, format, bits, measurement, quality, verdicts })
     }

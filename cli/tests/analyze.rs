@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::path::Path;
+
+use serde_json::Value;
 use support::{run_in, write_sine};
 
 /// EBU Tech 3341, case 1: a stereo sine of 1000 Hz with peaks at −23.0 dBFS for 20 s measures −23.0 ±0.1 LUFS.
@@ -63,4 +66,70 @@ fn silence_has_no_level() {
     write_sine(&folder.path().join("silence.wav"), 997.0, 0.0, 1.0, 2);
     let document = run_in(folder.path(), &["analyze", "--json", "silence.wav"]).expect_code(0).json();
     assert!(document[0]["integrated_lufs"].is_null() && document[0]["sample_peak_dbfs"].is_null(), "{document}");
+}
+
+/// What a file measures when levels alone are asked, and when everything is.
+fn levels_and_everything(folder: &Path, files: &[&str]) -> (Value, Value) {
+    let ask = |measure: &str| {
+        let asked = [&["analyze", "--json", "--measure", measure], files].concat();
+        run_in(folder, &asked).expect_code(0).json()
+    };
+    (ask("levels"), ask("everything"))
+}
+
+#[test]
+fn levels_alone_are_those_of_everything_to_the_last_digit() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, hz, peak, seconds, channels) in [
+        ("stereo.wav", 997.0, 0.5, 4.0, 2),
+        ("mono.wav", 11_993.0, 0.99, 3.5, 1),
+        ("surround.wav", 5_003.0, 0.7, 1.25, 6),
+        ("silence.wav", 997.0, 0.0, 1.0, 2),
+        ("short.wav", 997.0, 0.5, 0.01, 2),
+    ] {
+        write_sine(&folder.path().join(name), hz, peak, seconds, channels);
+    }
+    let audio = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/harbour_lights/audio");
+    let mut files: Vec<String> =
+        ["stereo.wav", "mono.wav", "surround.wav", "silence.wav", "short.wav"].map(String::from).into();
+    for entry in std::fs::read_dir(audio).unwrap() {
+        files.push(entry.unwrap().path().display().to_string());
+    }
+    assert!(files.len() > 8, "the example has audio: {files:?}");
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
+    let (levels, everything) = levels_and_everything(folder.path(), &names);
+    let (levels, mut everything) = (levels.as_array().unwrap().clone(), everything.as_array().unwrap().clone());
+    for (levels, everything) in levels.iter().zip(&mut everything) {
+        for field in ["digest", "quality", "verdicts"] {
+            assert!(everything.as_object_mut().unwrap().remove(field).is_some(), "everything has its {field}");
+        }
+        assert_eq!(levels, everything);
+    }
+    assert_eq!((levels.len(), everything.len()), (files.len(), files.len()));
+}
+
+#[test]
+fn json_has_everything_unless_levels_are_asked_and_a_profile_needs_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    write_sine(&folder.path().join("tone.wav"), 997.0, 0.5, 3.0, 2);
+    let plain = run_in(folder.path(), &["analyze", "--json", "tone.wav"]).expect_code(0).json();
+    let (_, everything) = levels_and_everything(folder.path(), &["tone.wav"]);
+    assert_eq!(plain, everything);
+    for more in [["--profile", "cd"], ["--html", "page.html"]] {
+        let ran = run_in(folder.path(), &[&["analyze", "tone.wav", "--measure", "levels"], &more[..]].concat());
+        assert!(ran.expect_code(2).stderr.contains("--measure"), "{more:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_fails_alike_when_levels_alone_are_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    write_sine(&folder.path().join("whole.wav"), 997.0, 0.5, 3.0, 2);
+    let bytes = std::fs::read(folder.path().join("whole.wav")).unwrap();
+    std::fs::write(folder.path().join("cut.wav"), &bytes[..bytes.len() / 2]).unwrap();
+    let error = |measure: &str| {
+        run_in(folder.path(), &["analyze", "--json", "--measure", measure, "cut.wav"]).expect_code(2).json()
+    };
+    assert_eq!(error("levels")[0]["error"]["code"], "truncated");
+    assert_eq!(error("levels"), error("everything"));
 }

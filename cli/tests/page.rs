@@ -229,6 +229,10 @@ fn analyses_hold_to_their_schema_those_of_broken_files_too() {
     for spoil in [".pop('digest')", "['integrated_lufs'] = 'loud'", "['verdicts'][0]['verdict'] = 'maybe'"] {
         validate(folder.path(), &schema, &ran.stdout, spoil);
     }
+    let levels = run_in(folder.path(), &["analyze", "--json", "--measure", "levels", "tone.wav", "silence.wav"]);
+    for spoil in [".pop('size_bytes')", "['true_peak_dbtp'] = 'loud'", "['quality'] = {}"] {
+        validate(folder.path(), &schema, &levels.stdout, spoil);
+    }
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use mixdown_dsp::loudness::Measurement;
 use mixdown_dsp::quality::{Level, Profile};
 use mixdown_dsp::session::suggest::one_of;
 
-use crate::analysis::{self, Analysis, Broken, Measured};
+use crate::analysis::{self, Analysis, Broken, Levels, Measured, MeasuredLevels};
 use crate::errors::{CommandError, Exit};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -32,9 +33,12 @@ use crate::tables::{self, Listing};
 /// `size_bytes`, `frames`, `sample_rate_hz`, `channels`, `duration_seconds`, `integrated_lufs`, `loudness_range_lu`,
 /// `momentary_max_lufs`, `short_term_max_lufs`, `true_peak_dbtp`, `sample_peak_dbfs`; levels of silence are null; `format`,
 /// `bits`, `quality`, `verdicts`) or `error`. `mixdown schema --analysis` prints its schema.
+///
+/// What is not shown is not measured: the table needs the levels alone, and they are read ten times as fast as everything.
+/// --measure levels asks the same of --json, whose objects then lack `digest`, `quality` and `verdicts`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  mixdown analyze masters/*.wav\n  \
-    mixdown analyze --json song.flac | jq '.[0].integrated_lufs'\n  \
+    mixdown analyze --json --measure levels song.flac | jq '.[0].integrated_lufs'\n  \
     mixdown analyze song.wav --profile spotify --profile cd --html song.html\n\n\
     Exit codes: 0 measured, 1 a file fails a --profile, 2 a file cannot be measured or a profile is unknown.")]
 pub struct Arguments {
@@ -45,12 +49,58 @@ pub struct Arguments {
     /// deezer, ebu_r128, cd, vinyl.
     #[arg(long = "profile", value_name = "NAME")]
     profiles: Vec<String>,
+    /// What to measure: `levels` (loudness and peaks) or `everything` (also digest, quality and verdicts). By default what is
+    /// shown: levels for the table, everything with --json, --profile or --html.
+    #[arg(long, value_name = "WHAT", value_enum, conflicts_with_all = ["profiles", "html"])]
+    measure: Option<Measure>,
     /// Write a page with everything: one file that needs no other.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Lay the spectrum of this file under those of the page, at the same loudness.
     #[arg(long, value_name = "FILE", requires = "html")]
     reference: Option<PathBuf>,
+}
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Measure {
+    /// Loudness and peaks.
+    Levels,
+    /// Also digest, quality and verdicts.
+    Everything,
+}
+
+/// What came of a file.
+enum Figures {
+    Levels(Levels),
+    Everything(Box<Analysis>),
+}
+
+impl Figures {
+    fn measurement(&self) -> &Measurement {
+        match self {
+            Self::Levels(levels) => &levels.measurement,
+            Self::Everything(analysis) => &analysis.measurement,
+        }
+    }
+
+    fn analysis(&self) -> Option<&Analysis> {
+        match self {
+            Self::Levels(_) => None,
+            Self::Everything(analysis) => Some(analysis),
+        }
+    }
+}
+
+impl Arguments {
+    fn measure(&self, output: Output) -> Measure {
+        let shown = if output.json || self.html.is_some() || !self.profiles.is_empty() {
+            Measure::Everything
+        } else {
+            Measure::Levels
+        };
+        self.measure.unwrap_or(shown)
+    }
 }
 
 /// Measures the files.
@@ -60,7 +110,13 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
     let interrupt = Interrupt::listen()?;
     let profiles = profiles(&arguments.profiles)?;
-    let results = measure_all(&arguments.files, &profiles, &interrupt)?;
+    let measure = |file: &Path| match arguments.measure(output) {
+        Measure::Levels => Levels::of(file, &interrupt).map(Figures::Levels),
+        Measure::Everything => {
+            Analysis::of(file, &profiles, &interrupt).map(|analysis| Figures::Everything(Box::new(analysis)))
+        }
+    };
+    let results = measure_all(&arguments.files, &measure, &interrupt)?;
     let broken: Vec<&CommandError> = results.iter().filter_map(|result| result.as_ref().err()).collect();
     if output.json {
         let entries: Vec<analysis::Entry<'_>> =
@@ -93,9 +149,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
 /// Measures every file, in order, on as many threads as there are cores.
 fn measure_all(
     files: &[PathBuf],
-    profiles: &[&Profile],
+    measure: &(dyn Fn(&Path) -> Result<Figures, CommandError> + Sync),
     interrupt: &Interrupt,
-) -> Result<Vec<Result<Analysis, CommandError>>, CommandError> {
+) -> Result<Vec<Result<Figures, CommandError>>, CommandError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
     let progress = Progress::new("measuring", files.len() as u64, Unit::Work);
     let next = AtomicUsize::new(0);
@@ -109,7 +165,7 @@ fn measure_all(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(file) = files.get(index) else { break };
                     // The receiver outlives the scope.
-                    let _ = measured.send((index, Analysis::of(file, profiles, interrupt)));
+                    let _ = measured.send((index, measure(file)));
                     progress.advance(1);
                 }
             });
@@ -141,8 +197,8 @@ fn profiles(names: &[String]) -> Result<Vec<&'static Profile>, CommandError> {
 }
 
 /// Fails if a file fails a profile.
-fn fails(results: &[Result<Analysis, CommandError>]) -> Result<(), CommandError> {
-    let verdicts = results.iter().flatten().flat_map(|analysis| &analysis.verdicts);
+fn fails(results: &[Result<Figures, CommandError>]) -> Result<(), CommandError> {
+    let verdicts = results.iter().flatten().filter_map(Figures::analysis).flat_map(|analysis| &analysis.verdicts);
     match verdicts.filter(|verdict| verdict.verdict == Level::Fail).count() {
         0 => Ok(()),
         count => {
@@ -155,11 +211,11 @@ fn fails(results: &[Result<Analysis, CommandError>]) -> Result<(), CommandError>
 fn write_page(
     html: &Path,
     arguments: &Arguments,
-    results: &[Result<Analysis, CommandError>],
+    results: &[Result<Figures, CommandError>],
     reference: Option<Reference>,
 ) -> Result<(), CommandError> {
-    let entry = |(file, result): (&PathBuf, &Result<Analysis, CommandError>)| {
-        Some(Entry::measured(file, result.as_ref().ok()?))
+    let entry = |(file, result): (&PathBuf, &Result<Figures, CommandError>)| {
+        Some(Entry::measured(file, result.as_ref().ok()?.analysis()?))
     };
     let entries: Vec<Entry> = arguments.files.iter().zip(results).filter_map(entry).collect();
     let title = match entries.as_slice() {
@@ -169,19 +225,20 @@ fn write_page(
     page::write(html, &Page { title, about: String::new(), entries, reference })
 }
 
-fn entry<'a>(file: &Path, result: &'a Result<Analysis, CommandError>) -> analysis::Entry<'a> {
+fn entry<'a>(file: &Path, result: &'a Result<Figures, CommandError>) -> analysis::Entry<'a> {
     let file = file.display().to_string();
     match result {
-        Ok(analysis) => analysis::Entry::Measured(Measured { file, analysis }),
+        Ok(Figures::Levels(levels)) => analysis::Entry::Levels(MeasuredLevels { file, levels }),
+        Ok(Figures::Everything(analysis)) => analysis::Entry::Measured(Measured { file, analysis }),
         Err(error) => analysis::Entry::Broken(Broken { file, error: error.document() }),
     }
 }
 
 /// How each file does by each profile.
-fn verdicts(files: &[PathBuf], results: &[Result<Analysis, CommandError>]) -> String {
+fn verdicts(files: &[PathBuf], results: &[Result<Figures, CommandError>]) -> String {
     let mut listing = Listing::new(&["File", "Profile", "Verdict", "Loudness", "Findings"]);
     for (file, result) in files.iter().zip(results) {
-        for verdict in result.iter().flat_map(|analysis| &analysis.verdicts) {
+        for verdict in result.iter().filter_map(Figures::analysis).flat_map(|analysis| &analysis.verdicts) {
             let findings: Vec<&str> = verdict.findings.iter().map(|finding| finding.text.as_str()).collect();
             listing.row([
                 file.display().to_string(),
@@ -195,7 +252,7 @@ fn verdicts(files: &[PathBuf], results: &[Result<Analysis, CommandError>]) -> St
     listing.text()
 }
 
-fn table(files: &[PathBuf], results: &[Result<Analysis, CommandError>]) -> String {
+fn table(files: &[PathBuf], results: &[Result<Figures, CommandError>]) -> String {
     let mut listing = Listing::new(&[
         "File",
         ">Length",
@@ -209,7 +266,8 @@ fn table(files: &[PathBuf], results: &[Result<Analysis, CommandError>]) -> Strin
         ">Sample peak dBFS",
     ]);
     for (file, result) in files.iter().zip(results) {
-        let Ok(Analysis { measurement: measured, .. }) = result else { continue };
+        let Ok(figures) = result else { continue };
+        let measured = figures.measurement();
         listing.row([
             file.display().to_string(),
             tables::length(measured.duration_seconds),

@@ -4,6 +4,7 @@ use core::f64::consts::PI;
 use std::sync::OnceLock;
 
 use super::kaiser::{kaiser, sinc};
+use super::peak_bound::PeakBound;
 use crate::math;
 use crate::simd::{self, Kernel};
 
@@ -49,7 +50,7 @@ pub struct Interpolator {
     /// The filter that reads the middle of the interval, if there is one.
     middle: Option<Vec<f32>>,
     phases: usize,
-    bound: f32,
+    bound: PeakBound,
 }
 
 impl Interpolator {
@@ -127,11 +128,8 @@ impl Interpolator {
                 taps[lane] = tap as f32;
             }
         }
-        let gain = |phase: &Vec<f64>| phase.iter().fold(0.0, |sum, tap| sum + tap.abs());
-        let bound = phases.iter().map(gain).fold(1.0, f64::max);
         let middle = middle.map(|lane| by_tap.iter().map(|taps| taps[lane]).collect());
-        // A thousandth covers the rounding of the taps and of the sums.
-        Self { reach, by_tap, middle, phases: phases.len(), bound: (bound * 1.001) as f32 }
+        Self { reach, by_tap, middle, phases: phases.len(), bound: PeakBound::of(phases) }
     }
 
     /// Samples that the window of an interval takes on either side.
@@ -140,10 +138,10 @@ impl Interpolator {
         self.reach
     }
 
-    /// No reading exceeds the greatest magnitude in its window times this: the worst Σ|taps| of any phase.
+    /// What no reading exceeds.
     #[must_use]
-    pub fn bound(&self) -> f32 {
-        self.bound
+    pub fn bound(&self) -> &PeakBound {
+        &self.bound
     }
 
     /// The greatest magnitude that any phase reads in the interval of `window`, `2·reach` samples.
@@ -297,7 +295,7 @@ mod tests {
         {
             for lane in 0..Interpolator::LANES {
                 let worst: Vec<f32> = bank.by_tap.iter().map(|taps| taps[lane].signum()).collect();
-                assert!(bank.peak(&worst) <= bank.bound());
+                assert!(bank.peak(&worst) <= bank.bound().gain());
             }
         }
     }

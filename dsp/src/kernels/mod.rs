@@ -29,6 +29,7 @@ pub mod noise_shape;
 pub mod one_pole;
 pub mod oversampler;
 pub mod pan;
+pub mod peak_bound;
 pub mod peak_detector;
 pub mod prototype;
 pub mod release;

@@ -4,10 +4,11 @@ use core::f64::consts::PI;
 use std::sync::OnceLock;
 
 use super::interpolator::{Interpolator, convolve};
+use super::peak_bound::{Extents, PeakBound, greatest};
 use crate::math;
 
-/// Intervals that are skipped or read together.
-const GROUP: usize = 32;
+/// Intervals that are skipped together, and whose middles are read together.
+const GROUP: usize = 16;
 /// An interval is read in full when its ends or its middle reach this share of the ceiling. About the greatest peak of a
 /// band-limited signal they reach at least cos(π/4) = 0.71 of it; the rest is for lesser peaks beside greater ones.
 const NEAR: f32 = 0.6;
@@ -39,6 +40,7 @@ const AIM: f64 = 1.0 - 1.0 / 524_288.0;
 /// What is computed of a group of intervals together.
 #[derive(Debug, Clone)]
 struct Scratch {
+    extents: Extents,
     middles: [f32; GROUP],
     edges: [f32; GROUP + 2 * EDGE_REACH],
 }
@@ -46,6 +48,8 @@ struct Scratch {
 /// A detector over linked channels. It reads what [`super::true_peak::TruePeakReader::strict`] reads. What it says of a sample depends on that sample's surroundings alone, however the stream is cut.
 #[derive(Debug, Clone)]
 pub struct PeakDetector {
+    /// Of every bank.
+    bound: PeakBound,
     scratch: Scratch,
     /// The peak near each sample; the last entry is carried into the next call.
     peaks: Vec<f32>,
@@ -57,9 +61,11 @@ impl PeakDetector {
     #[must_use]
     pub fn new(max_frames: usize) -> Self {
         // Filters are made when first asked for: here, for nothing is allocated while processing.
-        let _ = (EVERY_BANK.map(|bank| bank()), edge_filter());
-        let scratch = Scratch { middles: [0.0; GROUP], edges: [0.0; GROUP + 2 * EDGE_REACH] };
-        Self { scratch, peaks: vec![0.0; max_frames + 1], carried: 0.0 }
+        let bound = PeakBound::of_all(EVERY_BANK.map(|bank| *bank().bound()));
+        let _ = edge_filter();
+        let extents = Extents::with_capacity(max_frames + 2 * Self::reach());
+        let scratch = Scratch { extents, middles: [0.0; GROUP], edges: [0.0; GROUP + 2 * EDGE_REACH] };
+        Self { bound, scratch, peaks: vec![0.0; max_frames + 1], carried: 0.0 }
     }
 
     /// Samples that the window of an interval takes on either side.
@@ -89,7 +95,7 @@ impl PeakDetector {
         peaks[0] = self.carried;
         peaks[1..].fill(0.0);
         for channel in channels {
-            charge(channel, ceilings, peaks, &mut self.scratch);
+            charge(channel, ceilings, peaks, &self.bound, &mut self.scratch);
         }
         self.carried = peaks[count];
         let mut limiting = false;
@@ -103,16 +109,18 @@ impl PeakDetector {
 }
 
 /// Raises `peaks` to those of one channel. Peaks that stay below the ceiling may be left out.
-fn charge(channel: &[f32], ceilings: &[f32], peaks: &mut [f32], scratch: &mut Scratch) {
+fn charge(channel: &[f32], ceilings: &[f32], peaks: &mut [f32], bound: &PeakBound, scratch: &mut Scratch) {
     let coarse = Interpolator::coarse();
     let (width, inner) = (2 * PeakDetector::reach(), within(coarse));
-    let bound = EVERY_BANK.iter().map(|bank| bank().bound()).fold(0.0, f32::max);
     let count = peaks.len() - 1;
+    scratch.extents.measure(channel);
     for start in (0..count).step_by(GROUP) {
         let intervals = GROUP.min(count - start);
         let samples = &channel[start..start + intervals + width - 1];
         let ceilings = &ceilings[start..=start + intervals];
-        if greatest(samples) * bound <= ceilings.iter().copied().fold(f32::INFINITY, f32::min) {
+        let extent = scratch.extents.of(start, start + samples.len());
+        let ends = greatest(&samples[width / 2 - 1..width / 2 + intervals]);
+        if bound.at_most(ends, extent) <= ceilings.iter().copied().fold(f32::INFINITY, f32::min) {
             continue;
         }
         let middles = &mut scratch.middles[..intervals];
@@ -120,7 +128,11 @@ fn charge(channel: &[f32], ceilings: &[f32], peaks: &mut [f32], scratch: &mut Sc
         let mut edges_known = false;
         for (index, (window, middle)) in samples.windows(width).zip(middles).enumerate() {
             let ceiling = ceilings[index].min(ceilings[index + 1]);
-            let near = middle.abs().max(window[width / 2 - 1].abs()).max(window[width / 2].abs());
+            let ends = window[width / 2 - 1].abs().max(window[width / 2].abs());
+            if bound.at_most(ends, extent) <= ceiling {
+                continue;
+            }
+            let near = middle.abs().max(ends);
             if near <= NEAR * ceiling || near.max(coarse.peak(&window[inner.clone()])) <= CLOSE * ceiling {
                 continue;
             }
@@ -163,8 +175,4 @@ fn strictest(window: &[f32]) -> f32 {
 fn adequate(window: &[f32]) -> f32 {
     let banks = [Interpolator::common(), Interpolator::detection()];
     banks.iter().map(|bank| bank.peak(&window[within(bank)])).fold(0.0, f32::max)
-}
-
-fn greatest(samples: &[f32]) -> f32 {
-    samples.iter().fold(0.0, |peak, x| peak.max(x.abs()))
 }

@@ -1,11 +1,13 @@
 //! True-peak readers.
 
 use super::interpolator::Interpolator;
+use super::peak_bound::{Extents, greatest};
+use crate::simd::{self, Kernel};
 
 /// Samples taken in at a time.
 const CHUNK: usize = 1024;
-/// Intervals that are skipped or read together.
-const GROUP: usize = 32;
+/// Intervals that are skipped together, and whose middles are read together.
+const GROUP: usize = 16;
 /// Where an interval holds the greatest peak M of a band-limited signal, its ends or its middle read at least M·cos(π/4):
 /// no point lies farther than a quarter sample from one of them. The rest of 0.71 is for what the filters let through
 /// above half the sample rate.
@@ -21,8 +23,7 @@ pub struct TruePeakReader {
     banks: &'static [fn() -> &'static Interpolator],
     /// The latest samples: what the longest window reaches back, then up to [`CHUNK`] new ones.
     line: Vec<f32>,
-    /// What one bank reads in the middles of a group of intervals.
-    middles: Vec<f32>,
+    extents: Extents,
     history: usize,
     /// Samples read before those in the line.
     read: u64,
@@ -54,7 +55,7 @@ impl TruePeakReader {
         Self {
             banks,
             line: vec![0.0; history + CHUNK],
-            middles: vec![0.0; GROUP],
+            extents: Extents::with_capacity(history + CHUNK),
             history,
             read: 0,
             peak: 0.0,
@@ -67,15 +68,15 @@ impl TruePeakReader {
     pub fn push(&mut self, samples: &[f32]) {
         for chunk in samples.chunks(CHUNK) {
             let end = self.history + chunk.len();
-            for (kept, &x) in self.line[self.history..end].iter_mut().zip(chunk) {
-                *kept = if x.is_finite() { x } else { 0.0 };
-            }
-            let sample_peak = greatest(&self.line[self.history..end]);
+            let fresh = &mut self.line[self.history..end];
+            simd::run(TakeIn { samples: chunk, line: fresh });
+            let sample_peak = greatest(fresh);
             if sample_peak > self.peak {
                 self.peak = sample_peak;
-                let place = self.line[self.history..end].iter().position(|x| x.abs() == sample_peak);
+                let place = fresh.iter().position(|x| x.abs() == sample_peak);
                 self.peak_frame = self.read + place.unwrap_or(0) as u64;
             }
+            self.extents.measure(&self.line[..end]);
             for bank in self.banks {
                 self.read(bank(), chunk.len());
             }
@@ -95,17 +96,15 @@ impl TruePeakReader {
         while start < end {
             let intervals = GROUP.min(end - start);
             let samples = &self.line[start..start + intervals + width - 1];
-            if greatest(samples) * bank.bound() > self.peak {
-                let middles = &mut self.middles[..intervals];
-                let has_middles = bank.middles(samples, middles);
+            let extent = self.extents.of(start, start + samples.len());
+            let ends = &samples[bank.reach() - 1..bank.reach() + intervals];
+            if bank.bound().at_most(greatest(ends), extent) > self.peak {
+                let mut middles = [0.0; GROUP];
+                let has_middles = bank.middles(samples, &mut middles[..intervals]);
                 for (interval, (window, middle)) in samples.windows(width).zip(middles).enumerate() {
-                    let hopeful = if has_middles {
-                        let ends = window[bank.reach() - 1].abs().max(window[bank.reach()].abs());
-                        middle.abs().max(ends) > NEAR * self.peak
-                    } else {
-                        greatest(window) * bank.bound() > self.peak
-                    };
-                    if hopeful {
+                    let ends = window[bank.reach() - 1].abs().max(window[bank.reach()].abs());
+                    let hopeful = bank.bound().at_most(ends, extent) > self.peak;
+                    if hopeful && (!has_middles || middle.abs().max(ends) > NEAR * self.peak) {
                         let peak = bank.peak(window);
                         if peak > self.peak {
                             (self.peak, found) = (peak, Some(start + interval + bank.reach() - 1));
@@ -159,6 +158,19 @@ impl Default for TruePeakReader {
     }
 }
 
-fn greatest(samples: &[f32]) -> f32 {
-    samples.iter().fold(0.0, |peak, x| peak.max(x.abs()))
+/// Copies samples, those left out that are no finite numbers.
+struct TakeIn<'a> {
+    samples: &'a [f32],
+    line: &'a mut [f32],
+}
+
+impl Kernel for TakeIn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (kept, &x) in self.line.iter_mut().zip(self.samples) {
+            *kept = if x.is_finite() { x } else { 0.0 };
+        }
+    }
 }

@@ -2,11 +2,12 @@
 
 use super::Measurement;
 use super::gating::{integrated_lufs, loudness_range_lu};
+use super::peaks::PeakMeter;
 use super::weights::weights;
 use super::windows::{Windows, hop_start};
 use crate::buffer::Buffer;
 use crate::kernels::k_weighting::KFilter;
-use crate::kernels::true_peak::TruePeakReader;
+use crate::kernels::peak_bound::greatest_finite;
 use crate::units::db_from_gain;
 
 /// Channels that share one filter: as many f64 as the narrowest SIMD register holds.
@@ -26,7 +27,7 @@ pub struct Meter {
     weights: Vec<f64>,
     windows: Windows,
     peak: f32,
-    true_peaks: Vec<TruePeakReader>,
+    true_peaks: PeakMeter,
 }
 
 impl Meter {
@@ -38,11 +39,10 @@ impl Meter {
     /// If there are no channels or more than 8.
     #[must_use]
     pub fn new(sample_rate_hz: u32, channels: usize) -> Self {
-        let true_peaks = (0..channels).map(|_| TruePeakReader::new()).collect();
-        Self { true_peaks, ..Self::loudness_only(sample_rate_hz, channels) }
+        Self { true_peaks: PeakMeter::new(channels), ..Self::loudness_only(sample_rate_hz, channels) }
     }
 
-    /// A meter of loudness alone: `true_peak_dbtp` stays `None`. For solving gains.
+    /// A meter of loudness and sample peaks: `true_peak_dbtp` stays `None`. For solving gains, and beside a [`PeakMeter`].
     ///
     /// # Panics
     /// If there are no channels or more than 8.
@@ -60,7 +60,7 @@ impl Meter {
             weights,
             windows: Windows::new(sample_rate_hz),
             peak: 0.0,
-            true_peaks: Vec::new(),
+            true_peaks: PeakMeter::new(0),
         }
     }
 
@@ -78,11 +78,9 @@ impl Meter {
     pub fn push(&mut self, block: &Buffer) {
         assert_eq!(block.channel_count(), self.weights.len(), "a meter is fed blocks of its own channel count");
         for channel in block.iter() {
-            self.peak = channel.iter().map(|x| x.abs()).filter(|x| x.is_finite()).fold(self.peak, f32::max);
+            self.peak = self.peak.max(greatest_finite(channel));
         }
-        for (reader, channel) in self.true_peaks.iter_mut().zip(block.iter()) {
-            reader.push(channel);
-        }
+        self.true_peaks.push(block);
         let mut start = 0;
         while start < block.frames() {
             let until_hop = (self.hop_end - self.frames).min((block.frames() - start) as u64) as usize;
@@ -131,8 +129,7 @@ impl Meter {
 
     /// The result.
     #[must_use]
-    pub fn finish(mut self) -> Measurement {
-        let true_peak = self.true_peaks.iter_mut().map(TruePeakReader::finish).fold(0.0, f64::max);
+    pub fn finish(self) -> Measurement {
         let level = |peak: f64| (peak > 0.0).then(|| db_from_gain(peak));
         Measurement {
             frames: self.frames,
@@ -143,7 +140,7 @@ impl Meter {
             momentary_max_lufs: self.windows.momentary_max_lufs(),
             short_term_max_lufs: self.windows.short_term_max_lufs(),
             loudness_range_lu: loudness_range_lu(&self.windows.into_range_powers()),
-            true_peak_dbtp: level(true_peak),
+            true_peak_dbtp: self.true_peaks.finish(),
             sample_peak_dbfs: level(f64::from(self.peak)),
         }
     }

@@ -2,11 +2,13 @@
 
 mod gating;
 mod meter;
+mod peaks;
 mod weights;
 mod windows;
 
 pub use gating::lufs;
 pub use meter::Meter;
+pub use peaks::PeakMeter;
 pub use windows::hop_start;
 
 /// What a file measures. Levels of silence, and of windows longer than the file, are `None`.
