@@ -34,7 +34,7 @@ use crate::tables::{self, Listing};
 /// `momentary_max_lufs`, `short_term_max_lufs`, `true_peak_dbtp`, `sample_peak_dbfs`; levels of silence are null; `format`,
 /// `bits`, `quality`, `verdicts`) or `error`. `mixdown schema --analysis` prints its schema.
 ///
-/// What is not shown is not measured: the table needs the levels alone, and they are read ten times as fast as everything.
+/// What is not shown is not measured: the table needs the levels alone, and they are read several times as fast as everything.
 /// --measure levels asks the same of --json, whose objects then lack `digest`, `quality` and `verdicts`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  mixdown analyze masters/*.wav\n  \
