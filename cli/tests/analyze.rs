@@ -71,7 +71,7 @@ fn silence_has_no_level() {
 /// What a file measures when levels alone are asked, and when everything is.
 fn levels_and_everything(folder: &Path, files: &[&str]) -> (Value, Value) {
     let ask = |measure: &str| {
-        let asked = [&["analyze", "--json", "--measure", measure], files].concat();
+        let asked = [&["analyze", "--json", "--measure", measure][..], files].concat();
         run_in(folder, &asked).expect_code(0).json()
     };
     (ask("levels"), ask("everything"))
@@ -116,7 +116,7 @@ fn json_has_everything_unless_levels_are_asked_and_a_profile_needs_everything() 
     let (_, everything) = levels_and_everything(folder.path(), &["tone.wav"]);
     assert_eq!(plain, everything);
     for more in [["--profile", "cd"], ["--html", "page.html"]] {
-        let ran = run_in(folder.path(), &[&["analyze", "tone.wav", "--measure", "levels"], &more[..]].concat());
+        let ran = run_in(folder.path(), &[&["analyze", "tone.wav", "--measure", "levels"][..], &more].concat());
         assert!(ran.expect_code(2).stderr.contains("--measure"), "{more:?}");
     }
 }
