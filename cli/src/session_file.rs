@@ -1,8 +1,8 @@
-//! Session files, read for rendering.
+//! Session files, read to be rendered.
 
 use std::path::Path;
 
-use mixdown_dsp::session::{self, ValidSession};
+use mixdown_dsp::session::{self, Inspection, ValidSession};
 
 use crate::errors::CommandError;
 use crate::progress::say;
@@ -11,9 +11,9 @@ use crate::progress::say;
 ///
 /// # Errors
 /// The session's faults.
-pub fn open(path: &Path) -> Result<ValidSession, CommandError> {
+pub fn open(path: &Path, inspection: Inspection) -> Result<ValidSession, CommandError> {
     let (session, notes) =
-        session::check(path, false).map_err(|faults| CommandError::faults(&path.display().to_string(), faults))?;
+        session::check(path, inspection).map_err(|faults| CommandError::faults(&path.display().to_string(), faults))?;
     notes.iter().for_each(|note| say(&format!("note: {note}")));
     Ok(session)
 }

@@ -5,6 +5,8 @@
 //! are the measured ones; silence in gives silence out once the tail is over; NaN and infinity never leave it; a constant
 //! automation lane equals the parameter; sums pass as sums where it says so; `process` neither fails nor allocates.
 
+use core::any::Any;
+
 use crate::automation::Lane;
 use crate::buffer::Buffer;
 
@@ -102,9 +104,15 @@ pub struct Block<'a> {
 }
 
 /// A processor at work. Built by [`crate::nodes::Processor::build`], which allocates all that `process` needs.
-pub trait Node: Send {
+pub trait Node: Any + Send {
     /// Processes one block in place.
     fn process(&mut self, block: &mut Block<'_>);
+    /// Processes one block with this node and one with `other`, of another track, as [`Self::process`] does with each. Nodes
+    /// of one kind may share vector instructions.
+    fn process_beside(&mut self, block: &mut Block<'_>, other: &mut dyn Node, other_block: &mut Block<'_>) {
+        self.process(block);
+        other.process(other_block);
+    }
     /// Returns to the state of a new node.
     fn reset(&mut self);
     /// Whether the node, fed silence from now on, gives exact zeros and its state no longer changes what comes later.

@@ -71,7 +71,7 @@ fn master(
         limited_by: None,
         steps: 0,
     };
-    let (path, report) = deliver(&source, session, index, Some(&solution), None, folder, &Unwatched)
+    let (path, report) = deliver(&source, session, index, Some(&solution), None, folder, 2, &Unwatched)
         .expect("because it can be finished");
     (path, serde_json::from_value(report).expect("a report"))
 }

@@ -72,7 +72,7 @@ fn deliver_one(source: &Path, session: &ValidSession, index: usize) -> (PathBuf,
         steps: 0,
     };
     let folder = source.parent().unwrap();
-    let (made, report) = deliver(source, session, index, Some(&solution), None, folder, &Unwatched).unwrap();
+    let (made, report) = deliver(source, session, index, Some(&solution), None, folder, 2, &Unwatched).unwrap();
     // ffmpeg looks at bytes, but a name that tells the truth helps whoever reads its complaints.
     let path = folder.join(&session.deliverables[index].file_name);
     std::fs::rename(made, &path).unwrap();

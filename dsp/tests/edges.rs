@@ -60,7 +60,7 @@ fn session(document: &Value) -> ValidSession {
 /// The samples of the file that `deliverable` asks for, and its report.
 fn delivered(mix: &Path, deliverable: &Value) -> (Vec<Vec<f32>>, Report) {
     let session = session(&document(deliverable));
-    let (path, report) = deliver(mix, &session, 0, None, None, mix.parent().unwrap(), &Unwatched).unwrap();
+    let (path, report) = deliver(mix, &session, 0, None, None, mix.parent().unwrap(), 2, &Unwatched).unwrap();
     (decode(&path), serde_json::from_value(report).unwrap())
 }
 
@@ -171,8 +171,8 @@ fn the_ceiling_holds_and_the_loudness_is_reached_in_a_trimmed_and_faded_file() {
         "fade_in": { "length": "5ms" }, "fade_out": { "length": "200ms" } }));
     document["loudness"] = json!({ "integrated_lufs": -5.0, "max_limiting_db": 12.0 });
     let session = session(&document);
-    let solution = solve(&mix, session.loudness.as_ref().unwrap(), &Unwatched).unwrap();
-    let (path, report) = deliver(&mix, &session, 0, Some(&solution), None, folder.path(), &Unwatched).unwrap();
+    let solution = solve(&mix, session.loudness.as_ref().unwrap(), 2, &Unwatched).unwrap();
+    let (path, report) = deliver(&mix, &session, 0, Some(&solution), None, folder.path(), 2, &Unwatched).unwrap();
     let report: Report = serde_json::from_value(report).unwrap();
     let peak = report.measurement.true_peak_dbtp.unwrap();
     assert!((-1.2..=-1.0).contains(&peak), "{peak}");

@@ -15,7 +15,7 @@ use mixdown_dsp::execute::{Files, Options, execute};
 use mixdown_dsp::media::Decoder;
 use mixdown_dsp::plan::{Granularity, KeepStems, Key, Keys, STAGE_REVISIONS, plan};
 use mixdown_dsp::progress::Unwatched;
-use mixdown_dsp::session::{ValidSession, load};
+use mixdown_dsp::session::{Inspection, ValidSession, load};
 use mixdown_dsp::simd::Level;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/harbour_lights/session.toml");
@@ -86,7 +86,7 @@ fn revisions(session: &ValidSession) -> BTreeSet<String> {
 
 #[test]
 fn the_example_sounds_as_its_revisions_did() {
-    let session = load(Path::new(EXAMPLE), false).unwrap_or_else(|faults| panic!("{faults}"));
+    let session = load(Path::new(EXAMPLE), Inspection::Digests).unwrap_or_else(|faults| panic!("{faults}"));
     let golden = include_str!("example_golden.txt");
     let revisions = revisions(&session);
     let is_new = !revisions.iter().all(|line| golden.lines().any(|known| known == line));

@@ -50,7 +50,7 @@ fn session(files: &[Value]) -> ValidSession {
 
 /// What ffmpeg decodes of a delivered file, interleaved.
 fn delivered(source: &Path, session: &ValidSession, index: usize) -> Vec<f64> {
-    let (path, _) = deliver(source, session, index, None, None, source.parent().unwrap(), &Unwatched).unwrap();
+    let (path, _) = deliver(source, session, index, None, None, source.parent().unwrap(), 2, &Unwatched).unwrap();
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(&path)

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use mixdown_dsp::digest::Digest;
-use mixdown_dsp::session::{from_json, load, to_json};
+use mixdown_dsp::session::{Inspection, from_json, load, to_json};
 
 /// Writes a 16-bit WAV of a rising ramp.
 fn write_wav(path: &Path, channels: u16, sample_rate: u32, frames: u32) {
@@ -35,7 +35,7 @@ fn each_file_is_named_by_its_digest_and_probed() {
     write_wav(&folder.path().join("shared.wav"), 2, 44_100, 441);
     write_wav(&folder.path().join("song/own.wav"), 1, 48_000, 480);
     let path = write_session(&folder.path().join("song"), &["own.wav", "../shared.wav", "own.wav"]);
-    let session = load(&path, false).unwrap();
+    let session = load(&path, Inspection::Digests).unwrap();
     let names: Vec<_> = session.assets.iter().map(|asset| asset.name.as_str()).collect();
     assert_eq!(names, ["../shared.wav", "own.wav"]);
     let shared = &session.document.assets["../shared.wav"];
@@ -43,20 +43,20 @@ fn each_file_is_named_by_its_digest_and_probed() {
     assert_eq!((shared.digest, shared.size_bytes), (Digest::of(&bytes), bytes.len() as u64));
     assert_eq!((shared.frames, shared.sample_rate_hz, shared.channels, shared.lossy), (441, 44_100, 2, false));
     assert_eq!(session.length_frames, 480);
-    assert_eq!(load(&path, true).unwrap(), session);
+    assert_eq!(load(&path, Inspection::Whole).unwrap(), session);
 }
 
 #[test]
 fn a_session_in_json_is_the_same_and_keeps_its_places() {
     let folder = tempfile::tempdir().unwrap();
     write_wav(&folder.path().join("a.wav"), 1, 48_000, 480);
-    let session = load(&write_session(folder.path(), &["a.wav"]), false).unwrap();
+    let session = load(&write_session(folder.path(), &["a.wav"]), Inspection::Digests).unwrap();
     let path = folder.path().join("session.json");
     std::fs::write(&path, to_json(&session.document)).unwrap();
-    assert_eq!(load(&path, false).unwrap(), session);
+    assert_eq!(load(&path, Inspection::Digests).unwrap(), session);
     std::fs::write(&path, "{\"version\": 1,\n  \"sample_rate_hz\": 47000,\n  \"tracks\": [], \"deliverables\": []}")
         .unwrap();
-    let faults = load(&path, false).unwrap_err();
+    let faults = load(&path, Inspection::Digests).unwrap_err();
     assert_eq!((faults.0[0].line, faults.0[0].column), (2, 21));
     assert_eq!(faults.0[0].file, path.display().to_string());
 }
@@ -71,7 +71,7 @@ fn files_that_cannot_be_used_are_faults_at_their_first_clip() {
     std::fs::write(file("text.wav"), "once upon a time ".repeat(100)).unwrap();
     std::fs::create_dir(file("folder.wav")).unwrap();
     let files = ["good.wav", "gone.wav", "text.wav", "empty.wav", "folder.wav", "six.wav", "gone.wav"];
-    let faults = load(&write_session(folder.path(), &files), false).unwrap_err();
+    let faults = load(&write_session(folder.path(), &files), Inspection::Digests).unwrap_err();
     let found: Vec<_> = faults.0.iter().map(|fault| (fault.code, fault.line, fault.column)).collect();
     let wanted = [
         ("missing_file", 7, 12),
@@ -99,7 +99,7 @@ fn a_file_that_breaks_off_or_holds_no_numbers_is_found_when_asked_to_be_thorough
         writer.write_sample(if frame == 500 { f32::NAN } else { 0.5 }).unwrap();
     }
     writer.finalize().unwrap();
-    let faults = load(&write_session(folder.path(), &["nan.wav"]), true).unwrap_err();
+    let faults = load(&write_session(folder.path(), &["nan.wav"]), Inspection::Whole).unwrap_err();
     assert_eq!((faults.0[0].code, faults.0[0].line), ("not_finite", 6), "{faults}");
 }
 
@@ -119,7 +119,7 @@ fn a_cover_is_named_by_its_digest_and_measured_and_a_bad_one_is_a_fault_at_its_n
     std::fs::write(&path, text).unwrap();
     let with = |bytes: &[u8]| {
         std::fs::write(folder.path().join("cover.png"), bytes).unwrap();
-        load(&path, false)
+        load(&path, Inspection::Digests)
     };
     let session = with(&png(3)).unwrap();
     let facts = &session.cover.as_ref().unwrap().facts;
@@ -147,7 +147,7 @@ fn a_cover_is_named_by_its_digest_and_measured_and_a_bad_one_is_a_fault_at_its_n
         assert_eq!((faults.0[0].code, faults.0[0].line, faults.0[0].column), (code, 14, 9), "{faults}");
     }
     std::fs::remove_file(folder.path().join("cover.png")).unwrap();
-    let faults = load(&path, false).unwrap_err();
+    let faults = load(&path, Inspection::Digests).unwrap_err();
     assert_eq!((faults.0[0].code, faults.0[0].line, faults.0[0].column), ("missing_file", 14, 9), "{faults}");
 }
 
@@ -163,7 +163,7 @@ fn impulse_responses_are_found_probed_and_refused_like_clips() {
     let with = |file: &str| {
         let room = format!("[[buses]]\nname = \"r\"\ninserts = [{{ convolution = {{ file = \"{file}\" }} }}]\n");
         std::fs::write(&path, format!("{plain}{room}")).unwrap();
-        load(&path, true)
+        load(&path, Inspection::Whole)
     };
     let session = with("room.wav").unwrap();
     let names: Vec<_> = session.assets.iter().map(|asset| asset.name.as_str()).collect();

@@ -179,7 +179,7 @@ fn check_notes_a_shared_bus_at_its_place_and_a_group_that_is_silent() {
     (0..100).for_each(|_| wav.write_sample(0i16).unwrap());
     wav.finalize().unwrap();
     std::fs::write(&path, serde_json::to_string_pretty(&document).unwrap()).unwrap();
-    let (_, notes) = check(&path, false).unwrap();
+    let (_, notes) = check(&path, mixdown_dsp::session::Inspection::Digests).unwrap();
     let found: Vec<(&str, &str)> = notes.iter().map(|note| (note.code, note.pointer.as_str())).collect();
     assert_eq!(found, [("shared_bus", "/buses/3"), ("silent_group", "/deliverables/1/group")]);
     assert!(notes.iter().all(|note| note.line > 1 && note.file.ends_with("song.json")), "{notes:?}");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mixdown_dsp::session;
+use mixdown_dsp::session::{self, Inspection};
 use serde_json::json;
 
 use crate::errors::CommandError;
@@ -33,7 +33,8 @@ pub struct Arguments {
 /// Its faults.
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
     let file = arguments.session.display().to_string();
-    let (session, notes) = match session::check(&arguments.session, !arguments.quick) {
+    let inspection = if arguments.quick { Inspection::Headers } else { Inspection::Whole };
+    let (session, notes) = match session::check(&arguments.session, inspection) {
         Ok(checked) => checked,
         Err(faults) => {
             if output.json {

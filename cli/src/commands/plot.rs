@@ -6,7 +6,7 @@ use mixdown_dsp::graph::loaded_processor;
 use mixdown_dsp::nodes::Processor;
 use mixdown_dsp::session::suggest::{did_you_mean, one_of};
 use mixdown_dsp::session::valid::Insert;
-use mixdown_dsp::session::{self, ValidSession};
+use mixdown_dsp::session::{self, Inspection, ValidSession};
 
 use crate::commands::presets::unknown;
 use crate::errors::{CommandError, Exit};
@@ -108,8 +108,8 @@ fn subject(arguments: &Arguments) -> Result<Subject, CommandError> {
 
 /// The insert `OWNER/NAME` of a session.
 fn in_session(path: &Path, wanted: &str) -> Result<Subject, CommandError> {
-    let session =
-        session::load(path, false).map_err(|faults| CommandError::faults(&path.display().to_string(), faults))?;
+    let session = session::load(path, Inspection::Headers)
+        .map_err(|faults| CommandError::faults(&path.display().to_string(), faults))?;
     let inserts = inserts(&session);
     match inserts.iter().find(|(name, ..)| name == wanted) {
         Some((_, insert, channels)) => {

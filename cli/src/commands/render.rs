@@ -10,7 +10,7 @@ use mixdown_dsp::execute::{ExecuteError, Files, Made, Options, execute};
 use mixdown_dsp::plan::{Granularity, KeepStems, Key, Keys, Plan, plan};
 use mixdown_dsp::progress::Monitor;
 use mixdown_dsp::session::valid::Content;
-use mixdown_dsp::session::{self, ValidSession};
+use mixdown_dsp::session::{self, Inspection, ValidSession};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -84,7 +84,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CommandError> {
     }
     let interrupt = Interrupt::listen()?;
     let begun = Instant::now();
-    let session = session_file::open(&arguments.session)?;
+    let session = session_file::open(&arguments.session, Inspection::Headers)?;
     tracing::info!(seconds = begun.elapsed().as_secs_f64(), "the session is read");
     let start = Start { read: Instant::now(), audio: Once::new() };
     let wanted = wanted_deliverables(&session, &arguments.mixes)?;
@@ -224,7 +224,7 @@ fn deliver(made: &mut BTreeMap<Key, Stored>, key: &Key, file_name: &str, out: &P
 /// What failed, with the place in the session where broken media is used.
 fn explain(error: ExecuteError, session: &Path, out: &Path) -> CommandError {
     match error {
-        ExecuteError::BadMedia(message) => match session::load(session, true) {
+        ExecuteError::BadMedia(message) => match session::load(session, Inspection::Whole) {
             Err(faults) => CommandError::faults(&session.display().to_string(), faults),
             Ok(_) => CommandError::new(Exit::BadInput, "bad_media", message)
                 .remedy("`mixdown check SESSION` decodes every file of the session"),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mixdown_dsp::session::{self, ValidSession};
+use mixdown_dsp::session::{self, Inspection, ValidSession};
 use mixdown_proto::v1::{
     Granularity, Job, KeepStems, Priority, Requirements, RevisionChange, SubmitJobRequest, SubmitJobResponse,
 };
@@ -147,7 +147,7 @@ enum GranularityName {
 /// The session's faults, a coordinator that cannot be reached or refuses, and with `--wait` whatever ended the job.
 pub async fn run(arguments: Arguments, output: Output) -> Result<(), CommandError> {
     let interrupt = Interrupt::listen()?;
-    let session = session_file::open(&arguments.session)?;
+    let session = session_file::open(&arguments.session, Inspection::Digests)?;
     let reference = Reference::of_any(arguments.reference.as_deref(), &interrupt)?;
     let client = Client::connect(&arguments.connection).await?;
     let queued = tokio::select! {
@@ -250,7 +250,7 @@ fn with_places(error: CommandError, session: &Path) -> CommandError {
     if error.code != "bad_media" {
         return error;
     }
-    match session::load(session, true) {
+    match session::load(session, Inspection::Whole) {
         Ok(_) => error,
         Err(faults) => {
             let told = error.in_result;

@@ -181,12 +181,14 @@ impl Run<'_> {
         let Some(loudness) = &self.session.loudness else { return Ok(Vec::new()) };
         in_parallel(self.options.threads, self.task.solutions.clone(), |mix| {
             let share = Share::new(self.monitor, cost::solve_ns(self.session), 4 * self.session.length_frames);
-            let solution = finish::solve(&self.mix_source(mix), loudness, &share).map_err(|error| match error {
-                ExecuteError::BadSession(why) => {
-                    ExecuteError::BadSession(format!("mix \"{}\": {why}", self.session.mixes[mix].name))
-                }
-                other => other,
-            })?;
+            let threads = self.threads_of_each(self.task.solutions.len());
+            let solution =
+                finish::solve(&self.mix_source(mix), loudness, threads, &share).map_err(|error| match error {
+                    ExecuteError::BadSession(why) => {
+                        ExecuteError::BadSession(format!("mix \"{}\": {why}", self.session.mixes[mix].name))
+                    }
+                    other => other,
+                })?;
             share.finish();
             write_solution(&self.solution_file(mix), &solution)
         })?;
@@ -209,6 +211,11 @@ impl Run<'_> {
         read_solution(&path).map(Some)
     }
 
+    /// The threads that each of so many jobs has to itself.
+    fn threads_of_each(&self, jobs: usize) -> usize {
+        (self.options.threads / jobs.max(1)).max(1)
+    }
+
     fn finish(&self) -> Result<Vec<Made>, ExecuteError> {
         let mut made: Vec<Option<Made>> = vec![None; self.task.masters.len()];
         let jobs: Vec<_> = self.task.masters.iter().copied().zip(&mut made).collect();
@@ -229,8 +236,9 @@ impl Run<'_> {
         let share = Share::new(self.monitor, cost::master_ns(self.session, index), 2 * self.session.length_frames);
         let work_dir = self.files.work_dir();
         let cover = self.session.cover.as_ref().map(|cover| self.files.asset(&cover.name, &cover.facts.digest));
-        let (path, report) =
-            finish::deliver(&source, self.session, index, solution.as_ref(), cover.as_deref(), work_dir, &share)?;
+        let (solution, cover) = (solution.as_ref(), cover.as_deref());
+        let threads = self.threads_of_each(self.task.masters.len());
+        let (path, report) = finish::deliver(&source, self.session, index, solution, cover, work_dir, threads, &share)?;
         share.finish();
         Ok(Made { key: self.keys.masters[index], path, master: Some((deliverable.file_name.clone(), report)) })
     }

@@ -154,8 +154,8 @@ impl Chain {
         self.mastering.as_ref().map_or(1.0, |mastering| mastering.limiter.lowest_gain())
     }
 
-    /// Fills `out` with the next block, never empty, and returns its frames; `None` at the end.
-    pub(super) fn next(&mut self, out: &mut Buffer) -> io::Result<Option<usize>> {
+    /// Fills `out` with the next block, never empty; false at the end.
+    pub(super) fn next(&mut self, out: &mut Buffer) -> io::Result<bool> {
         while self.emitted < self.frames() {
             self.pull()?;
             let skipped = match &mut self.mastering {
@@ -173,9 +173,9 @@ impl Chain {
                 }
             }
             self.emitted += ready as u64;
-            return Ok(Some(ready));
+            return Ok(true);
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Puts the next frames at the output rate into `converted`: what is kept of the source and of what the converter still

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::chain::{Ceiling, Chain, ChainSpec};
 use super::delivered::{Delivered, Pass, bits};
 use super::edges::Edges;
+use super::relay::relay;
 use super::report::{EdgesReport, LossyReport, LoudnessReport, Report};
 use super::solve::Solution;
 use crate::buffer::Buffer;
@@ -28,7 +29,7 @@ pub const MAX_ROUNDS: u32 = 4;
 const BELOW: f64 = 0.9999;
 
 /// Makes a deliverable out of `source`, the PCM artifact of its mix or stem, in `work_dir`, with `cover`, the file of the
-/// session's cover picture. Returns the file and its report.
+/// session's cover picture, on up to `threads` threads, which change no bit. Returns the file and its report.
 ///
 /// With a `solution`, no true-peak reader sees the file above the ceiling. Without one, the samples pass as they are,
 /// and an over in an integer file is an error.
@@ -44,6 +45,7 @@ pub fn deliver(
     solution: Option<&Solution>,
     cover: Option<&Path>,
     work_dir: &Path,
+    threads: usize,
     monitor: &dyn Monitor,
 ) -> Result<(PathBuf, serde_json::Value), ExecuteError> {
     let asked = &session.deliverables[deliverable];
@@ -53,7 +55,7 @@ pub fn deliver(
         source,
     })?;
     let cover = cover.map(Picture::read).transpose().map_err(unreadable_cover)?.map(Arc::new);
-    let mut finish = Finish { source, session, asked, edges, cover, path, dither: asked.dither, monitor };
+    let mut finish = Finish { source, session, asked, edges, cover, path, dither: asked.dither, threads, monitor };
     let (pass, loudness, lossy) = match asked.lossy {
         Some(lossy) => finish.lossy(lossy, solution).map(|(pass, loudness, lossy)| (pass, loudness, Some(lossy)))?,
         None => finish.lossless(solution).map(|(pass, loudness)| (pass, loudness, None))?,
@@ -80,6 +82,7 @@ pub(super) struct Finish<'a> {
     pub(super) cover: Option<Arc<Picture>>,
     pub(super) path: PathBuf,
     dither: Dither,
+    threads: usize,
     pub(super) monitor: &'a dyn Monitor,
 }
 
@@ -217,22 +220,25 @@ impl Finish<'_> {
         chain: &mut Chain,
         mut take: impl FnMut(&mut Buffer) -> Result<(), ExecuteError>,
     ) -> Result<(), ExecuteError> {
-        let mut block = Buffer::new(chain.channels(), 0);
-        while let Some(frames) =
-            chain.next(&mut block).map_err(|source| self.io("cannot read the source of", source))?
-        {
+        let channels = chain.channels();
+        let make = |block: &mut Buffer| {
             if self.monitor.is_cancelled() {
                 return Err(ExecuteError::Cancelled);
             }
+            let made = chain.next(block).map_err(|source| self.io("cannot read the source of", source))?;
             if let Some(place) = chain.not_a_number() {
                 let content = self.session.content_name(self.asked.content);
                 let file = &self.asked.file_name;
                 return Err(ExecuteError::BadSession(format!("\"{file}\" cannot be written: in {content}, {place}")));
             }
-            take(&mut block)?;
+            Ok(made)
+        };
+        relay(self.threads, channels, make, |block| {
+            let frames = block.frames();
+            take(block)?;
             self.monitor.advance(frames as u64);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn sink(&self, channels: usize, frames: u64) -> Result<Sink, ExecuteError> {

@@ -11,6 +11,7 @@ mod delivered;
 mod edges;
 mod headroom;
 mod lossy;
+mod relay;
 pub mod report;
 pub mod solve;
 

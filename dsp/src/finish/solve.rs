@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::{Ceiling, Chain, ChainSpec};
 use super::edges::Edges;
+use super::relay::relay;
 use crate::buffer::Buffer;
 use crate::execute::ExecuteError;
 use crate::kernels::true_peak::TruePeakReader;
@@ -57,7 +58,7 @@ pub struct Solution {
 }
 
 /// Solves the gain on a mix (a PCM artifact), deterministically: a first pass without limiter, then secant steps on the
-/// limited loudness, six at most.
+/// limited loudness, six at most; on up to `threads` threads, which change no bit.
 ///
 /// The gain never asks the limiter for more than `max_limiting_db` at the highest peak; where that binds,
 /// the solution says so and the loudness stays below the target.
@@ -65,8 +66,8 @@ pub struct Solution {
 /// # Errors
 /// A sample of the mix is NaN or infinite (`BadSession`, with its channel and frame); the mix cannot be read; the monitor asked
 /// to stop.
-pub fn solve(mix: &Path, loudness: &Loudness, monitor: &dyn Monitor) -> Result<Solution, ExecuteError> {
-    let source = Mix { path: mix, monitor };
+pub fn solve(mix: &Path, loudness: &Loudness, threads: usize, monitor: &dyn Monitor) -> Result<Solution, ExecuteError> {
+    let source = Mix { path: mix, threads, monitor };
     let (mix_lufs, mix_peak) = source.measure()?;
     let mut solution = Solution {
         gain_db: 0.0,
@@ -115,6 +116,7 @@ pub fn solve(mix: &Path, loudness: &Loudness, monitor: &dyn Monitor) -> Result<S
 
 struct Mix<'a> {
     path: &'a Path,
+    threads: usize,
     monitor: &'a dyn Monitor,
 }
 
@@ -149,19 +151,24 @@ impl Mix<'_> {
             trim: 1.0,
         };
         let mut chain = Chain::open(spec).map_err(|source| self.unreadable(source))?;
-        let mut meter = Meter::loudness_only(sample_rate_hz, chain.channels());
-        let mut block = Buffer::new(chain.channels(), 0);
-        while let Some(frames) = chain.next(&mut block).map_err(|source| self.unreadable(source))? {
+        let channels = chain.channels();
+        let mut meter = Meter::loudness_only(sample_rate_hz, channels);
+        let make = |block: &mut Buffer| {
             if self.monitor.is_cancelled() {
                 return Err(ExecuteError::Cancelled);
             }
+            let made = chain.next(block).map_err(|source| self.unreadable(source))?;
             if let Some(place) = chain.not_a_number() {
                 return Err(ExecuteError::BadSession(format!("no loudness can be found: {place}")));
             }
-            meter.push(&block);
-            also(&block);
-            self.monitor.advance(frames as u64);
-        }
+            Ok(made)
+        };
+        relay(self.threads, channels, make, |block| {
+            meter.push(block);
+            also(block);
+            self.monitor.advance(block.frames() as u64);
+            Ok(())
+        })?;
         Ok(meter.finish().integrated_lufs)
     }
 

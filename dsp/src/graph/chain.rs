@@ -17,6 +17,8 @@ pub struct Chain {
     channels_in: usize,
     channels_out: usize,
     latency: usize,
+    /// Whether the block is silent where it is.
+    silent: bool,
 }
 
 struct Stage {
@@ -27,6 +29,8 @@ struct Stage {
     channels_out: usize,
     /// Holds the audio back until a later key has arrived.
     wait: DelayLine,
+    /// Whether the node processed the latest block.
+    ran: bool,
     key: Option<KeyInput>,
 }
 
@@ -68,11 +72,11 @@ impl Chain {
             });
             let node = insert.processor.build(Prepare { channels: channels_in, ..prepare }, &insert.lanes);
             let wait = DelayLine::new(channels_in, lag - latency);
-            stages.push(Stage { node, lag, channels_in, channels_out: channels, wait, key });
+            stages.push(Stage { node, lag, channels_in, channels_out: channels, wait, ran: false, key });
             latency = lag + parameters.latency_frames(rate);
         }
         let blocks = [Buffer::new(1, prepare.max_block_frames), Buffer::new(2, prepare.max_block_frames)];
-        Self { stages, blocks, channels_in: prepare.channels, channels_out: channels, latency }
+        Self { stages, blocks, channels_in: prepare.channels, channels_out: channels, latency, silent: false }
     }
 
     /// Frames by which the output lags the input.
@@ -103,29 +107,103 @@ impl Chain {
         block
     }
 
+    /// Whether a block of this chain can be processed beside one of the other: as many nodes, at the same lags, without keys.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let alike = |(a, b): (&Stage, &Stage)| {
+            let place = |stage: &Stage| (stage.lag, stage.channels_in, stage.channels_out);
+            place(a) == place(b) && a.key.is_none() && b.key.is_none()
+        };
+        self.stages.len() == other.stages.len()
+            && (self.channels_in, self.latency) == (other.channels_in, other.latency)
+            && self.stages.iter().zip(&other.stages).all(alike)
+    }
+
     /// Processes what was put into [`Self::input`], whose first frame is session frame `frame`. `key` gives the frames
     /// that each key's source yields at the same time.
     pub fn process<'k>(&mut self, frame: i64, key: &dyn Fn(KeySource) -> View<'k>) -> &mut Buffer {
-        let Self { stages, blocks: [mono, stereo], .. } = self;
+        self.begin();
+        for index in 0..self.stages.len() {
+            if let Some((node, mut block)) = self.enter(index, frame, key) {
+                node.process(&mut block);
+            }
+            self.leave(index);
+        }
+        self.end(frame)
+    }
+
+    /// Processes what was put into the inputs of two chains that are alike.
+    pub fn process_beside<'c>(&'c mut self, other: &'c mut Self, frame: i64) -> [&'c mut Buffer; 2] {
+        let no_key = |_| unreachable!("because chains with keys are not alike");
+        self.begin();
+        other.begin();
+        for index in 0..self.stages.len() {
+            match (self.enter(index, frame, &no_key), other.enter(index, frame, &no_key)) {
+                (Some((node, mut block)), Some((beside, mut other_block))) => {
+                    node.process_beside(&mut block, beside, &mut other_block);
+                }
+                (Some((node, mut block)), None) | (None, Some((node, mut block))) => node.process(&mut block),
+                (None, None) => {}
+            }
+            self.leave(index);
+            other.leave(index);
+        }
+        [self.end(frame), other.end(frame)]
+    }
+
+    fn begin(&mut self) {
+        let Self { blocks: [mono, stereo], .. } = self;
         let frames = if self.channels_in == 1 { mono.frames() } else { stereo.frames() };
         mono.set_frames(frames);
         stereo.set_frames(frames);
-        let mut silent = is_silent(if self.channels_in == 1 { mono } else { stereo });
-        for stage in stages {
-            stage.wait.process(if stage.channels_in == 1 { mono } else { stereo });
-            if stage.wait.frames() > 0 {
-                silent = is_silent(if stage.channels_in == 1 { mono } else { stereo });
-            }
-            if stage.channels_in < stage.channels_out {
-                stereo.channel_mut(0).copy_from_slice(mono.channel(0));
-                stereo.channel_mut(1).fill(0.0);
-            }
-            let wide = stage.channels_in.max(stage.channels_out) == 2;
-            silent = stage.process(frame, if wide { stereo } else { mono }, silent, key);
-            if stage.channels_out < stage.channels_in {
-                mono.channel_mut(0).copy_from_slice(stereo.channel(0));
-            }
+        self.silent = is_silent(if self.channels_in == 1 { mono } else { stereo });
+    }
+
+    /// Brings the block to a stage; gives its node and what to process unless that rests.
+    fn enter<'k>(
+        &mut self,
+        index: usize,
+        frame: i64,
+        key: &dyn Fn(KeySource) -> View<'k>,
+    ) -> Option<(&mut dyn Node, Block<'_>)> {
+        let Self { stages, blocks: [mono, stereo], silent, .. } = self;
+        let stage = &mut stages[index];
+        stage.wait.process(if stage.channels_in == 1 { mono } else { stereo });
+        if stage.wait.frames() > 0 {
+            *silent = is_silent(if stage.channels_in == 1 { mono } else { stereo });
         }
+        if stage.channels_in < stage.channels_out {
+            stereo.channel_mut(0).copy_from_slice(mono.channel(0));
+            stereo.channel_mut(1).fill(0.0);
+        }
+        if let Some(input) = &mut stage.key {
+            key(input.source).copy_to(&mut input.block);
+            input.wait.process(&mut input.block);
+        }
+        let audio = if stage.is_wide() { stereo } else { mono };
+        let frame = frame - stage.lag as i64;
+        let key = stage.key.as_ref().map(|input| &input.block);
+        let rests = frame < 0 || (*silent && key.is_none_or(is_silent) && stage.node.is_at_rest());
+        stage.ran = !rests;
+        if rests {
+            audio.clear();
+            return None;
+        }
+        Some((&mut *stage.node, Block { frame, audio, key }))
+    }
+
+    /// Takes the block from a stage.
+    fn leave(&mut self, index: usize) {
+        let Self { stages, blocks: [mono, stereo], silent, .. } = self;
+        let stage = &stages[index];
+        *silent = !stage.ran || is_silent(if stage.is_wide() { stereo } else { mono });
+        if stage.channels_out < stage.channels_in {
+            mono.channel_mut(0).copy_from_slice(stereo.channel(0));
+        }
+    }
+
+    fn end(&mut self, frame: i64) -> &mut Buffer {
+        let Self { blocks: [mono, stereo], .. } = self;
         let out = if self.channels_out == 1 { mono } else { stereo };
         if frame < self.latency as i64 {
             out.clear();
@@ -135,31 +213,9 @@ impl Chain {
 }
 
 impl Stage {
-    /// Processes a block in place and returns whether it is silent now.
-    fn process<'k>(
-        &mut self,
-        frame: i64,
-        audio: &mut Buffer,
-        mut silent: bool,
-        key: &dyn Fn(KeySource) -> View<'k>,
-    ) -> bool {
-        if let Some(input) = &mut self.key {
-            key(input.source).copy_to(&mut input.block);
-            input.wait.process(&mut input.block);
-        }
-        let frame = frame - self.lag as i64;
-        if frame < 0 {
-            audio.clear();
-            return true;
-        }
-        let key = self.key.as_ref().map(|input| &input.block);
-        if silent && key.is_none_or(is_silent) && self.node.is_at_rest() {
-            audio.clear();
-        } else {
-            self.node.process(&mut Block { frame, audio, key });
-            silent = is_silent(audio);
-        }
-        silent
+    /// Whether it works on the stereo block.
+    fn is_wide(&self) -> bool {
+        self.channels_in.max(self.channels_out) == 2
     }
 }
 

@@ -83,19 +83,31 @@ impl ClipPlayer {
             out.clear();
             return Ok(());
         }
+        if let [playing] = self.playing.as_mut_slice()
+            && let Some(gain) = playing.whole(frame, out)
+        {
+            playing.read_alone(gain, out)?;
+            self.drop_ended(frame + frames as u64);
+            return Ok(());
+        }
         for sum in &mut self.sums {
             sum[..frames].fill(0.0);
         }
         for playing in &mut self.playing {
             playing.add(frame, frames, &mut self.sums, &mut self.gains)?;
         }
-        self.playing.retain(|playing| playing.clip.at + playing.clip.length > frame + frames as u64);
+        self.drop_ended(frame + frames as u64);
         for (channel, sum) in out.iter_mut().zip(&self.sums) {
             for (sample, sum) in channel.iter_mut().zip(sum) {
                 *sample = *sum as f32;
             }
         }
         Ok(())
+    }
+
+    /// Closes the files of clips that are over at a session frame.
+    fn drop_ended(&mut self, frame: u64) {
+        self.playing.retain(|playing| playing.clip.at + playing.clip.length > frame);
     }
 }
 
@@ -105,6 +117,30 @@ impl Playing {
             .map_err(|source| Error::media(&clip.asset_name, source))?;
         let block = Buffer::new(clip.expected.channels as usize, 0);
         Ok(Self { clip, reader, block })
+    }
+
+    /// The gain of the clip if it fills all of `out`, whose first frame is session frame `frame`, with one gain and as many
+    /// channels.
+    fn whole(&self, frame: u64, out: &Buffer) -> Option<f64> {
+        let (clip, frames) = (&self.clip, out.frames() as u64);
+        let fills = clip.at <= frame && frame + frames <= clip.at + clip.length;
+        let within_clip = frame.checked_sub(clip.at).filter(|_| fills)?;
+        let alike = self.block.channel_count() == out.channel_count();
+        clip.gain.constant_over(within_clip, frames).filter(|_| alike)
+    }
+
+    /// Reads frames where no other clip plays: with the bits of a sum of one.
+    fn read_alone(&mut self, gain: f64, out: &mut Buffer) -> Result<(), Error> {
+        let Self { clip, reader, .. } = self;
+        reader.read(out).map_err(|source| Error::media(&clip.asset_name, source))?;
+        for channel in out.iter_mut() {
+            if gain == 1.0 {
+                channel.iter_mut().for_each(|sample| *sample += 0.0);
+            } else {
+                channel.iter_mut().for_each(|sample| *sample = (f64::from(*sample) * gain + 0.0) as f32);
+            }
+        }
+        Ok(())
     }
 
     /// Adds the clip's part of `frames` frames from session frame `frame` on to the sums.

@@ -96,8 +96,21 @@ struct MixRun {
 
 /// One thing that a thread does in one step.
 enum Job<'a> {
-    Mix { run: &'a mut MixRun, stems: &'a [Buffer], frames: usize },
-    Stem { run: &'a mut StemRun, out: &'a mut Buffer, before: &'a [Buffer] },
+    Mix {
+        run: &'a mut MixRun,
+        stems: &'a [Buffer],
+        frames: usize,
+    },
+    Stem {
+        run: &'a mut StemRun,
+        out: &'a mut Buffer,
+        before: &'a [Buffer],
+    },
+    /// Two stems that are alike.
+    Stems {
+        runs: [&'a mut StemRun; 2],
+        outs: [&'a mut Buffer; 2],
+    },
 }
 
 impl Pass {
@@ -153,6 +166,7 @@ impl Pass {
         let run = |job: Job<'_>| match job {
             Job::Mix { run, stems, frames } => run.next(frames, &|track| stem_of(places, stems, track)),
             Job::Stem { run, out, before } => run.next(out, &|track| stem_of(places, before, track)),
+            Job::Stems { runs: [run, other], outs: [out, other_out] } => run.next_beside(out, other, other_out),
         };
         let mut mixing: Vec<Job<'_>> = Vec::new();
         if *ready_frames > 0 {
@@ -167,7 +181,13 @@ impl Pass {
                 let (before, out) = filling.split_at_mut(start);
                 // Mixes come first: they are few and long, stems even out the rest.
                 let mut jobs = std::mem::take(&mut mixing);
-                jobs.extend(level.iter_mut().zip(out).map(|(run, out)| Job::Stem { run, out, before }));
+                let mut level = level.iter_mut().zip(out).peekable();
+                while let Some((run, out)) = level.next() {
+                    jobs.push(match level.next_if(|(other, _)| run.stem.is_like(&other.stem)) {
+                        Some((other, other_out)) => Job::Stems { runs: [run, other], outs: [out, other_out] },
+                        None => Job::Stem { run, out, before },
+                    });
+                }
                 in_parallel(request.threads, jobs, run)?;
                 (rest, start) = (later, end);
             }
@@ -182,6 +202,16 @@ impl Pass {
 impl StemRun {
     fn next<'k>(&mut self, out: &mut Buffer, key: &dyn Fn(TrackIndex) -> &'k Buffer) -> Result<(), Error> {
         self.stem.next(out, key)?;
+        self.keep(out)
+    }
+
+    fn next_beside(&mut self, out: &mut Buffer, other: &mut Self, other_out: &mut Buffer) -> Result<(), Error> {
+        self.stem.next_beside(out, &mut other.stem, other_out)?;
+        self.keep(out)?;
+        other.keep(other_out)
+    }
+
+    fn keep(&mut self, out: &Buffer) -> Result<(), Error> {
         self.spool.as_mut().map_or(Ok(()), |spool| spool.write(out))
     }
 }

@@ -114,26 +114,17 @@ impl Stem {
     /// # Errors
     /// A file that cannot be read.
     pub fn next<'k>(&mut self, out: &mut Buffer, key: &dyn Fn(TrackIndex) -> &'k Buffer) -> Result<(), Error> {
-        let start = self.time;
-        self.time += out.frames() as u64;
-        let end = self.lag as u64 + self.frames;
+        let start = self.begin(out.frames());
+        let wanted = self.wanted(start, out.frames());
         match &mut self.source {
             Source::Clips { clips, chain, block_frames } => {
-                let wanted = (end.saturating_sub(start)).min(out.frames() as u64) as usize;
                 let mut done = 0;
                 while done < wanted {
                     let frame = start + done as u64;
                     let count = (wanted - done).min(*block_frames).min(chain.frames_until_start(frame as i64));
                     clips.read(frame, chain.input(count))?;
-                    let rendered =
-                        chain.process(frame as i64, &|source| View::new(key(keying_track(source)), done, count));
-                    for (out, rendered) in out.iter_mut().zip(rendered.iter()) {
-                        for (out, sample) in out[done..done + count].iter_mut().zip(rendered) {
-                            // Turns −0 into 0: where a node rests while its input is silent, blocks of other lengths
-                            // would differ in the sign of zero.
-                            *out = *sample + 0.0;
-                        }
-                    }
+                    let key = |source| View::new(key(keying_track(source)), done, count);
+                    copy(chain.process(frame as i64, &key), out, done);
                     done += count;
                 }
                 out.iter_mut().for_each(|channel| channel[done..].fill(0.0));
@@ -141,10 +132,88 @@ impl Stem {
             Source::Artifact { path, reader } => reader.read(out).map_err(Error::reading(path))?,
             Source::Over => out.clear(),
         }
-        if self.time >= end {
+        self.end();
+        Ok(())
+    }
+
+    /// Whether blocks of both can be processed beside each other.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (&self.source, &other.source) {
+            (Source::Clips { chain, .. }, Source::Clips { chain: other_chain, .. }) => chain.is_like(other_chain),
+            _ => false,
+        }
+    }
+
+    /// Fills `out` with what comes next of this stem, and `other_out` with what comes of another. Both buffers are of one
+    /// length, and nothing keys the stems.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn next_beside(&mut self, out: &mut Buffer, other: &mut Self, other_out: &mut Buffer) -> Result<(), Error> {
+        let (start, wanted) = (self.time, self.wanted(self.time, out.frames()));
+        let together = start == other.time && wanted == other.wanted(other.time, other_out.frames());
+        match (&mut self.source, &mut other.source) {
+            (
+                Source::Clips { clips, chain, block_frames },
+                Source::Clips { clips: other_clips, chain: other_chain, .. },
+            ) if together && chain.is_like(other_chain) => {
+                let mut done = 0;
+                while done < wanted {
+                    let frame = start + done as u64;
+                    let count = (wanted - done).min(*block_frames).min(chain.frames_until_start(frame as i64));
+                    clips.read(frame, chain.input(count))?;
+                    other_clips.read(frame, other_chain.input(count))?;
+                    let [rendered, other_rendered] = chain.process_beside(other_chain, frame as i64);
+                    copy(rendered, out, done);
+                    copy(other_rendered, other_out, done);
+                    done += count;
+                }
+                for channel in out.iter_mut().chain(other_out.iter_mut()) {
+                    channel[done..].fill(0.0);
+                }
+            }
+            _ => {
+                let no_key = |_| unreachable!("because nothing keys the stems");
+                self.next(out, &no_key)?;
+                return other.next(other_out, &no_key);
+            }
+        }
+        self.begin(out.frames());
+        other.begin(other_out.frames());
+        self.end();
+        other.end();
+        Ok(())
+    }
+
+    /// Moves on by some frames and gives where they start.
+    fn begin(&mut self, frames: usize) -> u64 {
+        let start = self.time;
+        self.time += frames as u64;
+        start
+    }
+
+    /// How many of the frames from a time on are still of the stem.
+    fn wanted(&self, start: u64, frames: usize) -> usize {
+        (self.lag as u64 + self.frames).saturating_sub(start).min(frames as u64) as usize
+    }
+
+    /// Closes the source once all of it has come.
+    fn end(&mut self) {
+        if self.time >= self.lag as u64 + self.frames {
             self.source = Source::Over;
         }
-        Ok(())
+    }
+}
+
+/// Copies a rendered block into a chunk from frame `at` on.
+fn copy(rendered: &Buffer, out: &mut Buffer, at: usize) {
+    for (out, rendered) in out.iter_mut().zip(rendered.iter()) {
+        for (out, sample) in out[at..at + rendered.len()].iter_mut().zip(rendered) {
+            // Turns −0 into 0: where a node rests while its input is silent, blocks of other lengths
+            // would differ in the sign of zero.
+            *out = *sample + 0.0;
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::automation::Lane;
 use crate::buffer::Buffer;
 use crate::kernels::pan::PanLaw;
 use crate::session::valid::Strip;
+use crate::simd;
 use crate::units::gain_from_db;
 
 /// The level in dB at and below which faders and sends are silent.
@@ -193,8 +194,23 @@ fn scale<'g>(audio: &[f32], gains: impl IntoIterator<Item = &'g f64>, out: &mut 
 }
 
 fn add_constant(audio: &[f32], gain: f64, sum: &mut [f64]) {
-    for (sum, sample) in sum.iter_mut().zip(audio) {
-        *sum += f64::from(*sample) * gain;
+    simd::run(AddConstant { audio, gain, sum });
+}
+
+struct AddConstant<'a> {
+    audio: &'a [f32],
+    gain: f64,
+    sum: &'a mut [f64],
+}
+
+impl simd::Kernel for AddConstant<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (sum, sample) in self.sum.iter_mut().zip(self.audio) {
+            *sum += f64::from(*sample) * self.gain;
+        }
     }
 }
 

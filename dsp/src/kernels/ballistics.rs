@@ -116,6 +116,27 @@ impl Ballistics {
         }
     }
 
+    /// The same for two tracks at once, at times that stand still: neither waits for the other.
+    #[inline(always)]
+    pub fn run_beside(
+        (a, mode_a, reductions_a, times_a): (&mut Self, (Smoothing, bool), &mut [f64], Times),
+        (b, mode_b, reductions_b, times_b): (&mut Self, (Smoothing, bool), &mut [f64], Times),
+    ) {
+        const BRANCHING: (Smoothing, bool) = (Smoothing::Branching, false);
+        if (mode_a, mode_b) == (BRANCHING, BRANCHING) {
+            let (mut reduction_a, mut reduction_b) = (a.reduction, b.reduction);
+            for (value_a, value_b) in reductions_a.iter_mut().zip(reductions_b) {
+                reduction_a = branched(reduction_a, *value_a, times_a);
+                reduction_b = branched(reduction_b, *value_b, times_b);
+                (*value_a, *value_b) = (reduction_a, reduction_b);
+            }
+            (a.reduction, b.reduction) = (reduction_a, reduction_b);
+        } else {
+            a.run(mode_a, reductions_a, |_| times_a);
+            b.run(mode_b, reductions_b, |_| times_b);
+        }
+    }
+
     #[inline(always)]
     fn run_as<const DECOUPLED: bool, const AUTO: bool>(
         &mut self,
@@ -129,7 +150,7 @@ impl Ballistics {
             if DECOUPLED {
                 peak = larger(wanted, towards(peak, wanted, times.release));
             } else {
-                reduction = towards(reduction, wanted, if wanted > reduction { times.attack } else { times.release });
+                reduction = branched(reduction, wanted, times);
             }
             if AUTO {
                 let fast = if DECOUPLED { peak } else { reduction };
@@ -162,6 +183,11 @@ impl Ballistics {
     pub fn is_at_rest(&self) -> bool {
         *self == Self::default()
     }
+}
+
+#[inline(always)]
+fn branched(reduction: f64, wanted: f64, times: Times) -> f64 {
+    towards(reduction, wanted, if wanted > reduction { times.attack } else { times.release })
 }
 
 #[inline(always)]

@@ -10,6 +10,7 @@
 use core::f64::consts::TAU;
 
 use crate::math;
+use crate::simd;
 
 /// The bins 0 to half the sample rate of a block of real frames.
 #[derive(Debug, Clone, PartialEq)]
@@ -171,9 +172,24 @@ impl RealFft {
 
     /// The complex transform of `work.points` in place.
     fn transform(&self, work: &mut Work) {
+        simd::run(Transform { passes: &self.passes, work });
+    }
+}
+
+struct Transform<'a> {
+    passes: &'a [Pass],
+    work: &'a mut Work,
+}
+
+impl simd::Kernel for Transform<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { passes, work } = self;
         let mut stride = 1;
-        for pass in &self.passes {
-            let Work { points: from, other: to } = work;
+        for pass in passes {
+            let Work { points: from, other: to } = &mut *work;
             match pass {
                 Pass::Four(factors) if stride == 1 => first_four(factors, from, to),
                 Pass::Four(factors) => four(factors, stride, from, to),
@@ -206,6 +222,7 @@ fn quarters(all: &[f64]) -> [&[f64]; 4] {
     [0, 1, 2, 3].map(|index| &all[index * quarter..(index + 1) * quarter])
 }
 
+#[inline(always)]
 fn first_four(factors: &[[(f64, f64); 3]], from: &Complex, to: &mut Complex) {
     let (re, im) = (quarters(&from.re), quarters(&from.im));
     let (to_re, to_im) = (to.re.as_chunks_mut::<4>().0, to.im.as_chunks_mut::<4>().0);
@@ -214,6 +231,7 @@ fn first_four(factors: &[[(f64, f64); 3]], from: &Complex, to: &mut Complex) {
     }
 }
 
+#[inline(always)]
 fn four(factors: &[[(f64, f64); 3]], stride: usize, from: &Complex, to: &mut Complex) {
     let (re, im) = (quarters(&from.re), quarters(&from.im));
     let groups = to.re.chunks_exact_mut(4 * stride).zip(to.im.chunks_exact_mut(4 * stride));
@@ -235,6 +253,7 @@ fn four(factors: &[[(f64, f64); 3]], stride: usize, from: &Complex, to: &mut Com
     }
 }
 
+#[inline(always)]
 fn two(stride: usize, from: &Complex, to: &mut Complex) {
     for (from, to) in [(&from.re, &mut to.re), (&from.im, &mut to.im)] {
         let (a, b) = from.split_at(stride);

@@ -11,21 +11,27 @@
 //! The matrix that carries (s1, s2) on never lengthens them: it is the Cayley transform of a dissipative system. So does
 //! no mean of two such matrices, and coefficients may be interpolated linearly without a thought of stability.
 
+use core::ops::Mul;
+
 use super::eq_design::Section;
 use super::lanes::Lanes;
+use crate::simd;
 
-/// Coefficients of one section.
+/// Coefficients of one section: numbers, or [`Lanes`] where each channel has its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Coefficients {
-    hold: f64,
-    turn: f64,
-    take: f64,
-    direct: f64,
-    from_s1: f64,
-    from_s2: f64,
+pub struct Coefficients<T = f64> {
+    hold: T,
+    turn: T,
+    take: T,
+    direct: T,
+    from_s1: T,
+    from_s2: T,
 }
 
 impl Coefficients {
+    /// A section that hands on what it gets and remembers nothing.
+    pub const IDLE: Self = Self { hold: 0.0, turn: 0.0, take: 0.0, direct: 1.0, from_s1: 0.0, from_s2: 0.0 };
+
     /// A section that hands on what it gets; its state follows with the poles given.
     #[must_use]
     pub fn passthrough(section: &Section) -> Self {
@@ -44,6 +50,20 @@ impl Coefficients {
             direct: between(self.direct, to.direct),
             from_s1: between(self.from_s1, to.from_s1),
             from_s2: between(self.from_s2, to.from_s2),
+        }
+    }
+
+    /// Those of two sections beside each other: `self` in the first half of the channels, `other` in the second.
+    #[must_use]
+    pub fn beside<const D: usize>(&self, other: &Self) -> Coefficients<Lanes<D>> {
+        let both = |a: f64, b: f64| Lanes(core::array::from_fn(|lane| if lane < D / 2 { a } else { b }));
+        Coefficients {
+            hold: both(self.hold, other.hold),
+            turn: both(self.turn, other.turn),
+            take: both(self.take, other.take),
+            direct: both(self.direct, other.direct),
+            from_s1: both(self.from_s1, other.from_s1),
+            from_s2: both(self.from_s2, other.from_s2),
         }
     }
 }
@@ -83,8 +103,24 @@ impl<const C: usize> State<C> {
         Self { s1: self.s1.without_dust(), s2: self.s2.without_dust() }
     }
 
+    /// Two states beside each other, of `C` channels each; `D` is twice that.
+    #[must_use]
+    pub fn beside<const D: usize>(&self, other: &Self) -> State<D> {
+        State { s1: self.s1.beside(other.s1), s2: self.s2.beside(other.s2) }
+    }
+
+    /// The two states that stood beside each other.
+    #[must_use]
+    pub fn parted<const H: usize>(&self) -> (State<H>, State<H>) {
+        let ((s1, other_s1), (s2, other_s2)) = (self.s1.parted(), self.s2.parted());
+        (State { s1, s2 }, State { s1: other_s1, s2: other_s2 })
+    }
+
     #[inline(always)]
-    fn tick(&mut self, c: &Coefficients, x: Lanes<C>) -> Lanes<C> {
+    fn tick<T: Copy>(&mut self, c: &Coefficients<T>, x: Lanes<C>) -> Lanes<C>
+    where
+        Lanes<C>: Mul<T, Output = Lanes<C>>,
+    {
         let v = x - self.s2;
         let y = x * c.direct + (self.s1 * c.from_s1 + self.s2 * c.from_s2);
         let s1 = self.s1 * c.hold + v * c.turn;
@@ -96,21 +132,41 @@ impl<const C: usize> State<C> {
 
 /// Runs `N` sections in series over `signal`, in place. All states stay in registers: sample `n` of one section overlaps
 /// sample `n + 1` of the section before.
-pub fn run<const C: usize, const N: usize>(
-    coefficients: &[Coefficients; N],
+pub fn run<const C: usize, const N: usize, T: Copy>(
+    coefficients: &[Coefficients<T>; N],
     states: &mut [State<C>; N],
     signal: &mut [Lanes<C>],
-) {
-    let coefficients = *coefficients;
-    let mut local = *states;
-    for frame in signal {
-        let mut x = *frame;
-        for (state, coefficients) in local.iter_mut().zip(&coefficients) {
-            x = state.tick(coefficients, x);
+) where
+    Lanes<C>: Mul<T, Output = Lanes<C>>,
+{
+    simd::run(Series { coefficients, states, signal });
+}
+
+struct Series<'a, const C: usize, const N: usize, T> {
+    coefficients: &'a [Coefficients<T>; N],
+    states: &'a mut [State<C>; N],
+    signal: &'a mut [Lanes<C>],
+}
+
+impl<const C: usize, const N: usize, T: Copy> simd::Kernel for Series<'_, C, N, T>
+where
+    Lanes<C>: Mul<T, Output = Lanes<C>>,
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let coefficients = *self.coefficients;
+        let mut local = *self.states;
+        for frame in self.signal {
+            let mut x = *frame;
+            for (state, coefficients) in local.iter_mut().zip(&coefficients) {
+                x = state.tick(coefficients, x);
+            }
+            *frame = x;
         }
-        *frame = x;
+        *self.states = local;
     }
-    *states = local;
 }
 
 /// Runs one section whose coefficients go straight from `from` to `to` in `span` frames, of which `start` are over.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::dynamics::{self, Around, Detection, Front, Law};
+use super::dynamics::{self, Around, Detection, Front, Law, Still};
 use super::range_fault;
 use crate::control::{Interpolate, between};
 use crate::kernels::ballistics::{Ballistics, Smoothing, Times, larger};
@@ -131,6 +131,22 @@ impl Interpolate for Settings {
     }
 }
 
+/// Replaces levels, linear, by the reductions that the curve asks for.
+#[inline(always)]
+fn reductions(levels: &mut [f64], settings: impl Fn(usize) -> Settings) {
+    for (index, level) in levels.iter_mut().enumerate() {
+        *level = settings(index).curve.reduction(math::quick_log2(larger(*level, SILENCE)));
+    }
+}
+
+/// Replaces reductions by gains.
+#[inline(always)]
+fn make_up(reductions: &mut [f64], settings: impl Fn(usize) -> Settings) {
+    for (index, gain) in reductions.iter_mut().enumerate() {
+        *gain = settings(index).makeup - *gain;
+    }
+}
+
 impl Law for Compressor {
     type Settings = Settings;
     type State = Ballistics;
@@ -156,13 +172,23 @@ impl Law for Compressor {
 
     #[inline(always)]
     fn gains(&self, state: &mut Ballistics, levels: &mut [f64], settings: impl Fn(usize) -> Settings) {
-        for (index, level) in levels.iter_mut().enumerate() {
-            *level = settings(index).curve.reduction(math::quick_log2(larger(*level, SILENCE)));
-        }
+        reductions(levels, &settings);
         state.run((self.smoothing, self.auto_release), levels, |index| settings(index).times);
-        for (index, gain) in levels.iter_mut().enumerate() {
-            *gain = settings(index).makeup - *gain;
-        }
+        make_up(levels, settings);
+    }
+
+    #[inline(always)]
+    fn gains_beside(tracks: [Still<'_, Self>; 2]) {
+        // `map` would not be inlined, and so compiled for the baseline.
+        let [a, b] = tracks;
+        reductions(a.levels, |_| a.settings);
+        reductions(b.levels, |_| b.settings);
+        Ballistics::run_beside(
+            (a.state, (a.law.smoothing, a.law.auto_release), a.levels, a.settings.times),
+            (b.state, (b.law.smoothing, b.law.auto_release), b.levels, b.settings.times),
+        );
+        make_up(a.levels, |_| a.settings);
+        make_up(b.levels, |_| b.settings);
     }
 
     fn tidy(state: &mut Ballistics, _: &Settings) {

@@ -1,9 +1,12 @@
 //! What every processor of dynamics is around its law: key, detector, look-ahead, link, mix, automation and rest.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod law;
 
-use crate::automation::Lane;
+use core::any::Any;
+
+pub use law::Detection;
+pub(super) use law::{Around, Front, Law, Still};
+
 use crate::buffer::Buffer;
 use crate::control::{
     Interpolate, Moving, Run, Runs, TIDY_FRAMES, between, finite, lane_of, moving_lanes, set_lanes, trailing_silence,
@@ -11,74 +14,14 @@ use crate::control::{
 use crate::kernels::ballistics::larger;
 use crate::kernels::delay_line::DelayLine;
 use crate::kernels::gain_computer::SILENCE;
-use crate::kernels::key_filter::{Corners, KeyFilter};
+use crate::kernels::key_filter::KeyFilter;
 use crate::kernels::lanes::Lanes;
 use crate::kernels::level_detector::LevelDetector;
 use crate::kernels::window::{Greatest, Window};
 use crate::math;
-use crate::node::{Block, CONTROL_FRAMES, Node, ParameterLane, Parameters, Prepare};
+use crate::node::{Block, CONTROL_FRAMES, Node, ParameterLane, Prepare};
+use crate::simd;
 use crate::units::frames_from_ms;
-
-/// What a detector reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Detection {
-    /// The sample's magnitude.
-    #[default]
-    Peak,
-    /// The root mean square over a window.
-    Rms,
-}
-
-impl Detection {
-    /// The detector of one channel; `lane` is that of the window, if it moves.
-    pub(super) fn detector(self, rms_ms: f64, lane: Option<&Lane>, sample_rate_hz: u32) -> LevelDetector {
-        match (self, lane) {
-            (Self::Peak, _) => LevelDetector::peak(),
-            (Self::Rms, None) => LevelDetector::rms(frames_from_ms(rms_ms, sample_rate_hz)),
-            (Self::Rms, Some(lane)) => LevelDetector::moving_rms(frames_from_ms(lane.highest(), sample_rate_hz)),
-        }
-    }
-}
-
-/// What stands before a law and never moves.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Front {
-    pub(super) detection: Detection,
-    pub(super) lookahead_ms: f64,
-    /// The law is given the highest level of so long a past, beside that of the look-ahead.
-    pub(super) hold_ms: f64,
-}
-
-/// What stands around a law and may move.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Around {
-    pub(super) corners: Corners,
-    /// Window of RMS detection.
-    pub(super) rms_ms: f64,
-    /// 1 for one gain in all channels, 0 for one in each.
-    pub(super) stereo_link: f64,
-    pub(super) mix: f64,
-}
-
-/// How a processor of dynamics makes gains of levels.
-pub(super) trait Law: Parameters + Clone + Send + 'static {
-    /// The parameters as the loops use them.
-    type Settings: Interpolate + Send;
-    /// What it remembers for each gain that moves on its own; [`Default`] is the state of silence.
-    type State: Default + Send;
-
-    fn front(&self) -> Front;
-    fn around(&self) -> Around;
-    fn settings(&self, sample_rate_hz: f64) -> Self::Settings;
-    /// Replaces levels, linear and at least 0, by gains, in binary logarithms; `settings` gives those of each frame by
-    /// its index.
-    fn gains(&self, state: &mut Self::State, levels: &mut [f64], settings: impl Fn(usize) -> Self::Settings);
-    /// Ends what has all but ended.
-    fn tidy(state: &mut Self::State, settings: &Self::Settings);
-    /// Whether silence changes nothing of the state any more.
-    fn is_at_rest(state: &Self::State) -> bool;
-}
 
 /// The node of a law.
 pub(super) fn build<L: Law>(law: &L, prepare: Prepare, lanes: &[ParameterLane]) -> Box<dyn Node> {
@@ -176,6 +119,7 @@ impl<L: Law, const C: usize> DynamicsNode<L, C> {
     }
 
     /// Writes the level of each path, linear.
+    #[inline(always)]
     fn detect(&mut self, key: &Buffer, run: Run, levels: &mut [&mut [f64]; 2]) {
         let channels = key.channel_count().min(2);
         for (levels, channel) in levels.iter_mut().zip(key.iter()) {
@@ -223,11 +167,29 @@ impl<L: Law, const C: usize> DynamicsNode<L, C> {
     fn gains(&mut self, levels: &mut [&mut [f64]; 2], settings: impl Fn(usize) -> Settings<L::Settings>) {
         for (path, levels) in self.paths.iter_mut().zip(levels) {
             self.law.gains(&mut path.state, levels, |index| settings(index).law);
-            for (index, gain) in levels.iter_mut().enumerate() {
-                // Written so that a gain of 1 is exactly 1 at any mix.
-                *gain = 1.0 + settings(index).mix * (math::quick_exp2(*gain) - 1.0);
-            }
+            linear(levels, |index| settings(index).mix);
         }
+    }
+
+    /// Whether all channels share one gain and nothing is automated.
+    fn is_one_still_gain(&self) -> bool {
+        self.paths.len() == 1 && self.lanes.is_empty()
+    }
+
+    /// The law of its only gain at work on levels.
+    #[inline(always)]
+    fn still<'a>(&'a mut self, levels: &'a mut [f64], settings: L::Settings) -> Still<'a, L> {
+        Still { law: &self.law, state: &mut self.paths[0].state, levels, settings }
+    }
+
+    /// Learns of a block what rest depends on.
+    fn listen(&mut self, block: &Block<'_>) {
+        self.keyed |= block.key.is_some();
+        let frames = block.audio.frames();
+        let quiet = block.audio.iter().map(trailing_silence).min().unwrap_or(0);
+        // While the filter rings, silence has not reached the detector.
+        let counts_on = quiet == frames && self.key_filter.is_at_rest();
+        self.quiet_frames = if counts_on { self.quiet_frames.saturating_add(quiet) } else { 0 };
     }
 
     /// Makes the settings ready for a run.
@@ -245,7 +207,24 @@ impl<L: Law, const C: usize> DynamicsNode<L, C> {
         }
     }
 
+    #[inline(always)]
     fn process_run(&mut self, block: &mut Block<'_>, run: Run) {
+        let (mut first, mut second) = ([0.0; RUN_FRAMES], [0.0; RUN_FRAMES]);
+        let mut levels = [&mut first[..run.frames], &mut second[..run.frames]];
+        self.enter(block, run, &mut levels);
+        if self.lanes.is_empty() {
+            let settings = self.settings.at(run.frame);
+            self.gains(&mut levels, |_| settings);
+        } else {
+            let settings = self.settings.clone();
+            self.gains(&mut levels, |index| settings.at(run.frame + index as i64));
+        }
+        self.apply(block, run, &levels);
+    }
+
+    /// Writes the levels of a run.
+    #[inline(always)]
+    fn enter(&mut self, block: &mut Block<'_>, run: Run, levels: &mut [&mut [f64]; 2]) {
         if !self.lanes.is_empty() {
             self.seek(run.frame);
         }
@@ -254,16 +233,12 @@ impl<L: Law, const C: usize> DynamicsNode<L, C> {
             self.paths.iter_mut().for_each(|path| L::tidy(&mut path.state, &settings));
             self.key_filter.tidy();
         }
-        let (mut first, mut second) = ([0.0; RUN_FRAMES], [0.0; RUN_FRAMES]);
-        let mut levels = [&mut first[..run.frames], &mut second[..run.frames]];
-        self.detect(block.key.unwrap_or(block.audio), run, &mut levels);
-        if self.lanes.is_empty() {
-            let settings = self.settings.at(run.frame);
-            self.gains(&mut levels, |_| settings);
-        } else {
-            let settings = self.settings.clone();
-            self.gains(&mut levels, |index| settings.at(run.frame + index as i64));
-        }
+        self.detect(block.key.unwrap_or(block.audio), run, levels);
+    }
+
+    /// Applies the gains of a run.
+    #[inline(always)]
+    fn apply(&mut self, block: &mut Block<'_>, run: Run, levels: &[&mut [f64]; 2]) {
         for (index, (channel, delay)) in block.audio.iter_mut().zip(&mut self.lookahead).enumerate() {
             let samples = &mut channel[run.range()];
             if delay.length() > 0 {
@@ -273,6 +248,15 @@ impl<L: Law, const C: usize> DynamicsNode<L, C> {
                 *sample = finite((gain * f64::from(finite(*sample))) as f32);
             }
         }
+    }
+}
+
+/// Replaces gains, in binary logarithms, by linear ones.
+#[inline(always)]
+fn linear(gains: &mut [f64], mix: impl Fn(usize) -> f64) {
+    for (index, gain) in gains.iter_mut().enumerate() {
+        // Written so that a gain of 1 is exactly 1 at any mix.
+        *gain = 1.0 + mix(index) * (math::quick_exp2(*gain) - 1.0);
     }
 }
 
@@ -289,21 +273,77 @@ fn linked(first: f64, second: f64, apart: f64) -> (f64, f64) {
     (to(first), to(second))
 }
 
-impl<L: Law, const C: usize> Node for DynamicsNode<L, C> {
-    fn process(&mut self, block: &mut Block<'_>) {
-        self.keyed |= block.key.is_some();
+/// A block through one node.
+struct Alone<'n, 'b, 'a, L: Law, const C: usize> {
+    node: &'n mut DynamicsNode<L, C>,
+    block: &'b mut Block<'a>,
+}
+
+impl<L: Law, const C: usize> simd::Kernel for Alone<'_, '_, '_, L, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { node, block } = self;
         let frames = block.audio.frames();
-        let quiet = block.audio.iter().map(trailing_silence).min().unwrap_or(0);
-        // While the filter rings, silence has not reached the detector.
-        let counts_on = quiet == frames && self.key_filter.is_at_rest();
-        self.quiet_frames = if counts_on { self.quiet_frames.saturating_add(quiet) } else { 0 };
-        if self.lanes.is_empty() {
+        if node.lanes.is_empty() {
             for run in Runs::<RUN_FRAMES>::of(block.frame, frames) {
-                self.process_run(block, run);
+                node.process_run(block, run);
             }
         } else {
             for run in Runs::<CONTROL_FRAMES>::of(block.frame, frames) {
-                self.process_run(block, run);
+                node.process_run(block, run);
+            }
+        }
+    }
+}
+
+/// Blocks through two nodes of one gain each that stand still.
+struct Pair<'n, 'b, 'x, 'y, L: Law, const C: usize> {
+    nodes: [&'n mut DynamicsNode<L, C>; 2],
+    blocks: (&'b mut Block<'x>, &'b mut Block<'y>),
+}
+
+impl<L: Law, const C: usize> simd::Kernel for Pair<'_, '_, '_, '_, L, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { nodes: [a, b], blocks: (block_a, block_b) } = self;
+        let mut buffers = [[0.0; RUN_FRAMES]; 4];
+        for run in Runs::<RUN_FRAMES>::of(block_a.frame, block_a.audio.frames()) {
+            let [first, second, third, fourth] = buffers.each_mut().map(|buffer| &mut buffer[..run.frames]);
+            let (mut levels_a, mut levels_b) = ([first, second], [third, fourth]);
+            a.enter(block_a, run, &mut levels_a);
+            b.enter(block_b, run, &mut levels_b);
+            let (settings_a, settings_b) = (a.settings.at(run.frame), b.settings.at(run.frame));
+            L::gains_beside([a.still(levels_a[0], settings_a.law), b.still(levels_b[0], settings_b.law)]);
+            linear(levels_a[0], |_| settings_a.mix);
+            linear(levels_b[0], |_| settings_b.mix);
+            a.apply(block_a, run, &levels_a);
+            b.apply(block_b, run, &levels_b);
+        }
+    }
+}
+
+impl<L: Law, const C: usize> Node for DynamicsNode<L, C> {
+    fn process(&mut self, block: &mut Block<'_>) {
+        self.listen(block);
+        simd::run(Alone { node: self, block });
+    }
+
+    fn process_beside(&mut self, block: &mut Block<'_>, other: &mut dyn Node, other_block: &mut Block<'_>) {
+        let together = (block.frame, block.audio.frames()) == (other_block.frame, other_block.audio.frames());
+        let like = (other as &mut dyn Any).downcast_mut::<Self>();
+        match like.filter(|other| together && self.is_one_still_gain() && other.is_one_still_gain()) {
+            Some(other) => {
+                self.listen(block);
+                other.listen(other_block);
+                simd::run(Pair { nodes: [self, other], blocks: (block, other_block) });
+            }
+            None => {
+                self.process(block);
+                other.process(other_block);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The equaliser: its parameters. How it runs is in `eq/running.rs`.
 
+mod moving_band;
 mod running;
 
 use core::f64::consts::TAU;

@@ -8,8 +8,12 @@
 
 use core::ops::Range;
 
+use crate::simd;
+
 /// White noise that is added to what is predicted, as a share of its power: −80 dB, so that no filter is ill-conditioned.
 const NOISE: f64 = 1e-8;
+/// Sums stand in so many lanes.
+const LANES: usize = 8;
 /// Below this energy there is nothing to predict.
 const SILENT: f64 = 1e-12;
 
@@ -39,7 +43,7 @@ impl<const TAPS: usize> Predictor<TAPS> {
                 f64::from(*x) * 4.0 * at * (1.0 - at)
             }));
             for (lag, sum) in correlation.iter_mut().enumerate() {
-                *sum += product(&weighed, lag);
+                *sum += simd::run(Product { samples: &weighed, lag });
             }
         }
         Self::solve(&correlation)
@@ -74,30 +78,19 @@ impl<const TAPS: usize> Predictor<TAPS> {
 
     /// The error of every sample but the first `TAPS` − 1.
     pub fn errors<T: Copy + Into<f64>>(&self, samples: &[T], errors: &mut Vec<f64>) {
-        let count = samples.len().saturating_sub(TAPS - 1);
         errors.clear();
-        errors.resize(count, 0.0);
-        for (k, tap) in self.taps.iter().enumerate() {
-            for (error, sample) in errors.iter_mut().zip(&samples[TAPS - 1 - k..]) {
-                *error += tap * (*sample).into();
-            }
-        }
+        errors.resize(samples.len().saturating_sub(TAPS - 1), 0.0);
+        simd::run(Sums::<TAPS, T, true> { taps: &self.taps, samples, sums: errors });
     }
 
     /// How high a lone wrong sample would be at each place, from the errors that it leaves there and behind:
     /// Σ h\[k\]·e\[n + k\] / Σ h². Clicks stand out of this more than of the errors: S. V. Vaseghi, "Advanced Digital Signal
     /// Processing and Noise Reduction", Wiley, chapter on impulsive noise.
     pub fn heights(&self, errors: &[f64], heights: &mut Vec<f64>) {
-        let count = errors.len().saturating_sub(TAPS - 1);
         let scale = 1.0 / self.energy();
         heights.clear();
-        heights.resize(count, 0.0);
-        for (k, tap) in self.taps.iter().enumerate() {
-            let tap = tap * scale;
-            for (height, error) in heights.iter_mut().zip(&errors[k..]) {
-                *height += tap * error;
-            }
-        }
+        heights.resize(errors.len().saturating_sub(TAPS - 1), 0.0);
+        simd::run(Sums::<TAPS, f64, false> { taps: &self.taps.map(|tap| tap * scale), samples: errors, sums: heights });
     }
 
     /// Replaces the samples of a gap by those that leave the least errors around it. At least `TAPS` − 1 samples stand
@@ -146,19 +139,62 @@ impl<const TAPS: usize> Predictor<TAPS> {
     }
 }
 
-/// Σ x\[n\]·x\[n + lag\], in lanes.
-fn product(samples: &[f64], lag: usize) -> f64 {
-    const LANES: usize = 8;
-    let mut lanes = [0.0; LANES];
-    let late = &samples[lag.min(samples.len())..];
-    let (early, late) = (samples[..late.len()].as_chunks::<LANES>(), late.as_chunks::<LANES>());
-    for (early, late) in early.0.iter().zip(late.0) {
-        for lane in 0..LANES {
-            lanes[lane] += early[lane] * late[lane];
+/// Σ taps\[k\]·x\[n + k\] for every n, or Σ taps\[k\]·x\[n + `TAPS` − 1 − k\] `BACKWARDS`; added in the order of k.
+struct Sums<'a, const TAPS: usize, T, const BACKWARDS: bool> {
+    taps: &'a [f64; TAPS],
+    samples: &'a [T],
+    sums: &'a mut [f64],
+}
+
+impl<const TAPS: usize, T: Copy + Into<f64>, const BACKWARDS: bool> simd::Kernel for Sums<'_, TAPS, T, BACKWARDS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { taps, samples, sums } = self;
+        let offset = |k: usize| if BACKWARDS { TAPS - 1 - k } else { k };
+        let (groups, rest) = sums.as_chunks_mut::<LANES>();
+        let whole = groups.len() * LANES;
+        for (group, sums) in groups.iter_mut().enumerate() {
+            let samples = &samples[group * LANES..][..LANES + TAPS - 1];
+            let mut lanes = [0.0; LANES];
+            for (k, tap) in taps.iter().enumerate() {
+                let samples = &samples[offset(k)..offset(k) + LANES];
+                for lane in 0..LANES {
+                    lanes[lane] += tap * samples[lane].into();
+                }
+            }
+            *sums = lanes;
+        }
+        for (n, sum) in rest.iter_mut().enumerate() {
+            *sum = taps.iter().enumerate().fold(0.0, |sum, (k, tap)| sum + tap * samples[whole + n + offset(k)].into());
         }
     }
-    let rest: f64 = early.1.iter().zip(late.1).map(|(early, late)| early * late).sum();
-    lanes.iter().sum::<f64>() + rest
+}
+
+/// Σ x\[n\]·x\[n + lag\], in lanes.
+struct Product<'a> {
+    samples: &'a [f64],
+    lag: usize,
+}
+
+impl simd::Kernel for Product<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let Self { samples, lag } = self;
+        let mut lanes = [0.0; LANES];
+        let late = &samples[lag.min(samples.len())..];
+        let (early, late) = (samples[..late.len()].as_chunks::<LANES>(), late.as_chunks::<LANES>());
+        for (early, late) in early.0.iter().zip(late.0) {
+            for lane in 0..LANES {
+                lanes[lane] += early[lane] * late[lane];
+            }
+        }
+        let rest: f64 = early.1.iter().zip(late.1).map(|(early, late)| early * late).sum();
+        lanes.iter().sum::<f64>() + rest
+    }
 }
 
 #[cfg(test)]

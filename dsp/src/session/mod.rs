@@ -59,13 +59,24 @@ pub fn from_toml(text: &str) -> Result<ValidSession, Faults> {
     read(&Source { file: String::new(), text, syntax: Syntax::Toml }, None).map(|noted| noted.session)
 }
 
+/// How much of a session's assets is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inspection {
+    /// What tells rate, channels and length. The file's name stands for its digest: enough where nothing is kept from one
+    /// render for the next.
+    Headers,
+    /// All bytes, for the digest.
+    Digests,
+    /// And all audio, decoded to its end.
+    Whole,
+}
+
 /// Reads a session file (TOML, or JSON by its extension), finds the assets beside it, and validates.
-/// With `thorough`, every asset is decoded to its end.
 ///
 /// # Errors
 /// Every fault at once, each with file, line and column.
-pub fn load(path: &Path, thorough: bool) -> Result<ValidSession, Faults> {
-    check(path, thorough).map(|(session, _)| session)
+pub fn load(path: &Path, inspection: Inspection) -> Result<ValidSession, Faults> {
+    check(path, inspection).map(|(session, _)| session)
 }
 
 /// Reads a session file as [`load`] does, and tells beside the session what its engineer should know although nothing is
@@ -73,13 +84,13 @@ pub fn load(path: &Path, thorough: bool) -> Result<ValidSession, Faults> {
 ///
 /// # Errors
 /// Every fault at once, each with file, line and column.
-pub fn check(path: &Path, thorough: bool) -> Result<(ValidSession, Vec<Fault>), Faults> {
+pub fn check(path: &Path, inspection: Inspection) -> Result<(ValidSession, Vec<Fault>), Faults> {
     let file = path.display().to_string();
     let text = source::read_file(path).map_err(|fault| Faults(vec![Fault { file: file.clone(), ..*fault }]))?;
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let syntax = if is_json { Syntax::Json } else { Syntax::Toml };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let noted = read(&Source { file, text: &text, syntax }, Some(Folder { path: folder, thorough }))?;
+    let noted = read(&Source { file, text: &text, syntax }, Some(Folder { path: folder, inspection }))?;
     Ok((noted.session, noted.notes))
 }
 
@@ -115,7 +126,7 @@ fn canonical_too_large(source: &Source<'_>, document: &Document) -> Option<Fault
 /// Where the files of clips are found.
 struct Folder<'a> {
     path: &'a Path,
-    thorough: bool,
+    inspection: Inspection,
 }
 
 /// The whole way from text to session. Later steps run on what earlier ones could save of the document, so that one run
@@ -133,7 +144,7 @@ fn read(source: &Source<'_>, folder: Option<Folder<'_>>) -> Result<Noted, Faults
         Ok(mut document) if !checked.cut => {
             let mut found = Vec::new();
             let unresolved = match folder {
-                Some(folder) => resolve::resolve(&mut document, folder.path, folder.thorough, &mut found),
+                Some(folder) => resolve::resolve(&mut document, folder.path, folder.inspection, &mut found),
                 None => BTreeSet::new(),
             };
             match validate::validate(document, &unresolved) {

@@ -2,6 +2,7 @@
 //! cannot escape, and the variants of `support`.
 
 mod automation;
+mod beside;
 mod blocks;
 mod extremes;
 #[path = "../support/long.rs"]

@@ -1,7 +1,7 @@
 //! Faults of the document, its tracks, buses, chains and mixes.
 
 use mixdown_dsp::nodes::{Delay, Processor};
-use mixdown_dsp::session::{from_json, from_toml, load};
+use mixdown_dsp::session::{Inspection, from_json, from_toml, load};
 
 use super::{ASSETS, BUS, DELIVERABLE, HEAD, TRACK, body, bus, deliverable, track, unmark, whole};
 
@@ -313,7 +313,7 @@ fn ten_million_tracks_are_refused_with_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge.json");
     std::fs::write(&path, format!("{{\"tracks\":[{}1]}}", "{},".repeat(10_000_000))).unwrap();
-    let faults = load(&path, false).unwrap_err();
+    let faults = load(&path, Inspection::Digests).unwrap_err();
     assert_eq!(faults.0[0].code, "too_large");
     assert!(faults.0[0].expected.contains("16 MiB") && faults.0[0].expected.contains("1024 tracks"), "{faults}");
     // As many as fit a document: the limit of the list is told, and nothing else is searched.
@@ -357,9 +357,9 @@ fn impulse_responses_are_mono_stereo_or_true_stereo_and_at_most_30_s() {
 #[test]
 fn a_session_file_that_cannot_be_read_is_a_fault() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(load(&folder.path().join("none.toml"), false).unwrap_err().0[0].code, "missing_file");
-    assert_eq!(load(folder.path(), false).unwrap_err().0[0].code, "unreadable_file");
+    assert_eq!(load(&folder.path().join("none.toml"), Inspection::Digests).unwrap_err().0[0].code, "missing_file");
+    assert_eq!(load(folder.path(), Inspection::Digests).unwrap_err().0[0].code, "unreadable_file");
     let path = folder.path().join("latin.toml");
     std::fs::write(&path, b"version = 1 # \xe9").unwrap();
-    assert_eq!(load(&path, false).unwrap_err().0[0].code, "not_utf8");
+    assert_eq!(load(&path, Inspection::Digests).unwrap_err().0[0].code, "not_utf8");
 }

@@ -71,6 +71,38 @@ impl Rig {
         output
     }
 
+    /// Everything that comes out of this node and another beside it; the first may have a key.
+    pub fn run_beside(
+        &mut self,
+        other: &mut Self,
+        [input, other_input]: [&[Vec<f32>]; 2],
+        key: Option<&[Vec<f32>]>,
+        blocks: &[usize],
+    ) -> [Vec<Vec<f32>>; 2] {
+        let total = input[0].len();
+        let mut outputs = [vec![Vec::new(); self.channels_out], vec![Vec::new(); other.channels_out]];
+        let mut lengths = blocks.iter().copied().cycle();
+        let mut start = 0;
+        while start < total {
+            let frames = lengths.next().expect("because a cycle does not end").min(total - start).min(MAX_BLOCK_FRAMES);
+            let mut audio = slice(input, self.channels_out.max(input.len()), start, frames);
+            let mut other_audio = slice(other_input, other.channels_out.max(other_input.len()), start, frames);
+            let key = key.map(|key| slice(key, key.len(), start, frames));
+            let mut block = Block { frame: self.frame, audio: &mut audio, key: key.as_ref() };
+            let mut other_block = Block { frame: other.frame, audio: &mut other_audio, key: None };
+            self.node.process_beside(&mut block, &mut *other.node, &mut other_block);
+            for (output, audio) in outputs.iter_mut().zip([&audio, &other_audio]) {
+                for (output, channel) in output.iter_mut().zip(audio.iter()) {
+                    output.extend_from_slice(channel);
+                }
+            }
+            self.frame += frames as i64;
+            other.frame += frames as i64;
+            start += frames;
+        }
+        outputs
+    }
+
     /// What comes out for so much silence.
     pub fn run_silence(&mut self, channels_in: usize, frames: usize) -> Vec<Vec<f32>> {
         self.run(&vec![vec![0.0; frames]; channels_in], None, &[MAX_BLOCK_FRAMES])

@@ -1,11 +1,13 @@
 //! The equaliser at work: still bands run together, automated ones on the control grid.
 
-use super::{Band, Eq, Knob};
+use core::any::Any;
+use core::ops::Mul;
+
+use super::moving_band::MovingBand;
+use super::{Eq, Knob};
 use crate::automation::Lane;
-use crate::control::{Run, Runs, finite};
-use crate::kernels::eq_design::Section;
-use crate::kernels::eq_fit::Correction;
-use crate::kernels::lanes::Lanes;
+use crate::control::{Run, Runs};
+use crate::kernels::lanes::{Lanes, gather, scatter};
 use crate::kernels::svf::{self, Coefficients, State};
 use crate::node::{Block, CONTROL_FRAMES, Node, ParameterLane};
 
@@ -55,6 +57,17 @@ impl<const C: usize> EqNode<C> {
         }
         Self { stages }
     }
+
+    /// Whether both stand still and have as many sections in each loop.
+    fn is_like(&self, other: &Self) -> bool {
+        let sections = |stage: &Stage<C>| match stage {
+            Stage::Still { states, .. } => Some(states.len()),
+            Stage::Moving { .. } => None,
+        };
+        let pairs = || self.stages.iter().zip(&other.stages);
+        self.stages.len() == other.stages.len()
+            && pairs().all(|(a, b)| sections(a).is_some() && sections(a) == sections(b))
+    }
 }
 
 impl<const C: usize> Node for EqNode<C> {
@@ -62,18 +75,23 @@ impl<const C: usize> Node for EqNode<C> {
         let mut signal = [Lanes::<C>::ZERO; RUN_FRAMES];
         for run in Runs::<RUN_FRAMES>::of(block.frame, block.audio.frames()) {
             let signal = &mut signal[..run.frames];
-            for (lane, channel) in block.audio.iter().enumerate() {
-                for (frame, sample) in signal.iter_mut().zip(&channel[run.range()]) {
-                    frame.0[lane] = f64::from(finite(*sample));
-                }
-            }
+            gather(parts(block.audio.iter(), run), signal);
             for stage in &mut self.stages {
                 stage.process(run, signal);
             }
-            for (lane, channel) in block.audio.iter_mut().enumerate() {
-                for (frame, sample) in signal.iter().zip(&mut channel[run.range()]) {
-                    *sample = finite(frame.0[lane] as f32);
-                }
+            scatter(signal, parts_mut(block.audio.iter_mut(), run));
+        }
+    }
+
+    fn process_beside(&mut self, block: &mut Block<'_>, other: &mut dyn Node, other_block: &mut Block<'_>) {
+        let together = (block.frame, block.audio.frames()) == (other_block.frame, other_block.audio.frames());
+        let like = (other as &mut dyn Any).downcast_mut::<Self>().filter(|other| together && self.is_like(other));
+        match (like, C) {
+            (Some(other), 1) => Pair::<C, 2>(self, other).process(block, other_block),
+            (Some(other), 2) => Pair::<C, 4>(self, other).process(block, other_block),
+            _ => {
+                self.process(block);
+                other.process(other_block);
             }
         }
     }
@@ -90,6 +108,58 @@ impl<const C: usize> Node for EqNode<C> {
     }
 }
 
+/// Two equalisers of as many still sections, side by side in `D` = 2·`C` lanes.
+struct Pair<'a, const C: usize, const D: usize>(&'a mut EqNode<C>, &'a mut EqNode<C>);
+
+impl<const C: usize, const D: usize> Pair<'_, C, D> {
+    fn process(self, block: &mut Block<'_>, other_block: &mut Block<'_>) {
+        let mut signal = [Lanes::<D>::ZERO; RUN_FRAMES];
+        for run in Runs::<RUN_FRAMES>::of(block.frame, block.audio.frames()) {
+            let signal = &mut signal[..run.frames];
+            gather(parts(block.audio.iter().chain(other_block.audio.iter()), run), signal);
+            for (stage, other) in self.0.stages.iter_mut().zip(&mut self.1.stages) {
+                match (stage, other) {
+                    (
+                        Stage::Still { coefficients, states },
+                        Stage::Still { coefficients: other_coefficients, states: other_states },
+                    ) => {
+                        if run.starts_on_grid {
+                            tidy(states);
+                            tidy(other_states);
+                        }
+                        let both = coefficients.iter().zip(other_coefficients.iter());
+                        let mut coefficients = [Coefficients::IDLE.beside(&Coefficients::IDLE); SERIES];
+                        coefficients.iter_mut().zip(both).for_each(|(to, (a, b))| *to = a.beside(b));
+                        let mut beside = [State::<D>::ZERO; SERIES];
+                        let both = states.iter().zip(other_states.iter());
+                        beside.iter_mut().zip(both).for_each(|(to, (a, b))| *to = a.beside(b));
+                        run_still(&coefficients[..states.len()], &mut beside[..states.len()], signal);
+                        for ((state, other), beside) in states.iter_mut().zip(other_states).zip(beside) {
+                            (*state, *other) = beside.parted();
+                        }
+                    }
+                    _ => unreachable!("because only equalisers that stand still are alike"),
+                }
+            }
+            scatter(signal, parts_mut(block.audio.iter_mut().chain(other_block.audio.iter_mut()), run));
+        }
+    }
+}
+
+/// A run of each of `C` channels.
+fn parts<'a, const C: usize>(mut channels: impl Iterator<Item = &'a [f32]>, run: Run) -> [&'a [f32]; C] {
+    core::array::from_fn(|_| &channels.next().expect("because the node has so many channels")[run.range()])
+}
+
+/// The same, to be written.
+fn parts_mut<'a, const C: usize>(mut channels: impl Iterator<Item = &'a mut [f32]>, run: Run) -> [&'a mut [f32]; C] {
+    core::array::from_fn(|_| &mut channels.next().expect("because the node has so many channels")[run.range()])
+}
+
+fn tidy<const C: usize>(states: &mut [State<C>]) {
+    states.iter_mut().for_each(|state| *state = state.without_dust());
+}
+
 impl<const C: usize> Stage<C> {
     fn states(&mut self) -> &mut [State<C>] {
         let (Self::Still { states, .. } | Self::Moving { states, .. }) = self;
@@ -98,7 +168,7 @@ impl<const C: usize> Stage<C> {
 
     fn process(&mut self, run: Run, signal: &mut [Lanes<C>]) {
         if run.starts_on_grid {
-            self.states().iter_mut().for_each(|state| *state = state.without_dust());
+            tidy(self.states());
         }
         match self {
             Self::Still { coefficients, states } => run_still(coefficients, states, signal),
@@ -115,125 +185,24 @@ impl<const C: usize> Stage<C> {
     }
 }
 
-fn run_still<const C: usize>(coefficients: &[Coefficients], states: &mut [State<C>], signal: &mut [Lanes<C>]) {
-    fn of<const C: usize, const N: usize>(c: &[Coefficients], s: &mut [State<C>], signal: &mut [Lanes<C>]) {
+fn run_still<const C: usize, T: Copy>(
+    coefficients: &[Coefficients<T>],
+    states: &mut [State<C>],
+    signal: &mut [Lanes<C>],
+) where
+    Lanes<C>: Mul<T, Output = Lanes<C>>,
+{
+    fn of<const C: usize, const N: usize, T: Copy>(c: &[Coefficients<T>], s: &mut [State<C>], signal: &mut [Lanes<C>])
+    where
+        Lanes<C>: Mul<T, Output = Lanes<C>>,
+    {
         let coefficients = c.try_into().expect("because the number of sections was matched");
-        svf::run::<C, N>(coefficients, s.try_into().expect("because each section has its state"), signal);
+        svf::run::<C, N, T>(coefficients, s.try_into().expect("because each section has its state"), signal);
     }
     match states.len() {
-        1 => of::<C, 1>(coefficients, states, signal),
-        2 => of::<C, 2>(coefficients, states, signal),
-        3 => of::<C, 3>(coefficients, states, signal),
-        _ => of::<C, SERIES>(coefficients, states, signal),
-    }
-}
-
-/// Frames between the searches for a moving band's correction, a multiple of [`CONTROL_FRAMES`].
-const SEARCH_FRAMES: i64 = 1024;
-
-/// A band with automated parameters: the coefficients on both sides of the frames at work.
-///
-/// On the control grid the closed form is computed; every [`SEARCH_FRAMES`] absolute frames the search tells how far it is
-/// from the best design, and between the correction is interpolated. So a lane that rests, or goes slowly, sounds as
-/// a band that never moved; one that jumps is off by what the closed form is off until the search has caught up.
-struct MovingBand {
-    band: Band,
-    sample_rate_hz: f64,
-    lanes: Vec<(Knob, Lane)>,
-    /// The grid frame of `from`; `to` is [`CONTROL_FRAMES`] later.
-    frame: Option<i64>,
-    from: Vec<Coefficients>,
-    to: Vec<Coefficients>,
-    /// The corrections on both sides.
-    corrections: [Corrections; 2],
-}
-
-/// What the search adds to each prototype of a band at a frame.
-#[derive(Clone)]
-struct Corrections {
-    frame: Option<i64>,
-    /// Frequency, gain and Q that they are for.
-    of: [f64; 3],
-    each: Vec<Correction>,
-}
-
-impl MovingBand {
-    fn new(band: Band, sample_rate_hz: f64, lanes: Vec<(Knob, Lane)>) -> Self {
-        let prototypes = band.prototypes().count();
-        let none = Corrections { frame: None, of: [f64::NAN; 3], each: vec![Correction::NONE; prototypes] };
-        let idle = vec![Coefficients::from(&Section::IDLE_HELPER); 2 * prototypes];
-        let corrections = [none.clone(), none];
-        Self { band, sample_rate_hz, lanes, frame: None, from: idle.clone(), to: idle, corrections }
-    }
-
-    /// Makes `from` and `to` those around `frame`.
-    fn seek(&mut self, frame: i64) {
-        let grid = CONTROL_FRAMES as i64;
-        let before = frame - frame.rem_euclid(grid);
-        if self.frame == Some(before) {
-            return;
-        }
-        if self.frame != Some(before - grid) {
-            self.design(before);
-        }
-        core::mem::swap(&mut self.from, &mut self.to);
-        self.design(before + grid);
-        self.frame = Some(before);
-    }
-
-    /// Sets the band to its parameters at a frame.
-    fn set(&mut self, frame: i64) {
-        for (knob, lane) in &self.lanes {
-            *knob.of(&mut self.band) = lane.value_at(frame);
-        }
-    }
-
-    /// Computes `to` for the parameters at `frame`.
-    fn design(&mut self, frame: i64) {
-        let phase = frame.rem_euclid(SEARCH_FRAMES);
-        self.correct(frame - phase);
-        self.set(frame);
-        let place = self.band.frequency_hz / self.sample_rate_hz;
-        let [before, after] = &self.corrections;
-        let corrections = before.each.iter().zip(&after.each);
-        for ((prototype, (before, after)), to) in
-            self.band.prototypes().zip(corrections).zip(self.to.chunks_exact_mut(2))
-        {
-            let correction = before.interpolated(after, phase as f64 / SEARCH_FRAMES as f64);
-            let sections = correction.applied(&Section::closed_form(&prototype, place));
-            for (to, section) in to.iter_mut().zip(&sections) {
-                *to = if self.band.is_neutral() { Coefficients::passthrough(section) } else { section.into() };
-            }
-        }
-    }
-
-    /// Makes the corrections those at `before` and [`SEARCH_FRAMES`] later.
-    fn correct(&mut self, before: i64) {
-        if self.corrections[0].frame == Some(before) {
-            return;
-        }
-        if self.corrections[1].frame == Some(before) {
-            self.corrections.swap(0, 1);
-        } else {
-            self.search(0, before);
-        }
-        self.search(1, before + SEARCH_FRAMES);
-    }
-
-    fn search(&mut self, side: usize, frame: i64) {
-        self.set(frame);
-        let of = [self.band.frequency_hz, self.band.gain_db, self.band.q];
-        let [one, other] = &mut self.corrections;
-        let (found, known) = if side == 0 { (one, &*other) } else { (other, &*one) };
-        found.frame = Some(frame);
-        if known.of == of {
-            found.each.copy_from_slice(&known.each);
-        } else if found.of != of {
-            let place = self.band.frequency_hz / self.sample_rate_hz;
-            for (found, prototype) in found.each.iter_mut().zip(self.band.prototypes()) {
-                *found = Correction::of(&prototype, place);
-            }
-        }
-        found.of = of;
+        1 => of::<C, 1, T>(coefficients, states, signal),
+        2 => of::<C, 2, T>(coefficients, states, signal),
+        3 => of::<C, 3, T>(coefficients, states, signal),
+        _ => of::<C, SERIES, T>(coefficients, states, signal),
     }
 }
