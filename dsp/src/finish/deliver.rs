@@ -167,7 +167,8 @@ impl Finish<'_> {
         bits(self.asked.depth).map_or(0.0, |bits| 2.0 * 1.5 * deviation / f64::from(1u32 << (bits - 1)))
     }
 
-    /// Makes the file once, and tells apart the windows whose true peak passes `limit`.
+    /// Makes the file once, and tells apart the windows whose true peak passes `limit`: then only these are known, and the file is
+    /// not whole.
     fn pass(&self, mastering: Option<(f64, Ceiling)>, trim: f64, limit: f64) -> Result<Pass, ExecuteError> {
         let mut chain = self.chain(self.asked.sample_rate_hz, mastering, trim)?;
         let channels = chain.channels();
@@ -177,13 +178,20 @@ impl Finish<'_> {
         self.each_block(&mut chain, |block| {
             delivered.take(block, frame);
             frame += block.frames() as u64;
+            if delivered.is_over() {
+                return Ok(());
+            }
             match &mut sink {
                 Sink::File(file) => file.write(delivered.samples()),
                 Sink::Spool(spool) => spool.write(block),
             }
             .map_err(|source| self.io("cannot write", source))
         })?;
+        let is_over = delivered.is_over();
         let pass = delivered.finish(chain.lowest_gain());
+        if is_over {
+            return Ok(pass);
+        }
         match sink {
             Sink::File(file) => file.finish(Some(&pass.measurement)),
             Sink::Spool(spool) => spool.finish(),

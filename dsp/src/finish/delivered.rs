@@ -83,6 +83,11 @@ impl Delivered {
         self.analyzer.push(block);
     }
 
+    /// Whether a true peak has passed the limit: the file is to be made again.
+    pub(super) fn is_over(&self) -> bool {
+        self.analyzer.has_passed_limit()
+    }
+
     /// The last block, interleaved, as the file gets it.
     pub(super) fn samples(&self) -> Samples<'_> {
         match self.quantizer {

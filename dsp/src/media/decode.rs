@@ -166,13 +166,6 @@ impl Source {
             Self::Stream(stream) => stream.speakers(),
         }
     }
-
-    fn next_block(&mut self, out: &mut Vec<Vec<f32>>) -> Result<usize, Fault> {
-        match self {
-            Self::Wav(wav) => wav.next_block(out),
-            Self::Stream(stream) => stream.next_block(out),
-        }
-    }
 }
 
 /// A file being decoded, at its own rate, from its first frame to its last.
@@ -180,7 +173,7 @@ pub struct Decoder {
     path: PathBuf,
     source: Source,
     probe: Probe,
-    /// Decoded frames not yet handed out: channels of `block_frames`, of which `block_used` are gone.
+    /// Decoded frames of a stream not yet handed out: channels of `block_frames`, of which `block_used` are gone.
     block: Vec<Vec<f32>>,
     block_frames: usize,
     block_used: usize,
@@ -270,6 +263,19 @@ impl Decoder {
         let mut filled = 0;
         while filled < out.frames() && self.position < self.probe.frames {
             let left = usize::try_from(self.probe.frames - self.position).unwrap_or(usize::MAX);
+            if let Source::Wav(wav) = &mut self.source {
+                let end = filled + left.min(out.frames() - filled);
+                let mut channels: Vec<&mut [f32]> = out.iter_mut().map(|channel| &mut channel[filled..end]).collect();
+                let mut read = wav.read(&mut channels);
+                if wav.is_float() {
+                    read =
+                        read.and_then(|()| numbers(channels.iter().map(|channel| &**channel), self.position, u64::MAX));
+                }
+                read.map_err(|fault| fault.of(&self.path))?;
+                self.position += (end - filled) as u64;
+                filled = end;
+                continue;
+            }
             let ready = self.fill().map_err(|fault| fault.of(&self.path))?;
             let count = ready.min(out.frames() - filled).min(left);
             for (from, to) in self.block.iter().zip(out.iter_mut()) {
@@ -329,20 +335,29 @@ impl Decoder {
     /// Sees to it that some decoded frames wait in the block, and returns how many.
     fn fill(&mut self) -> Result<usize, Fault> {
         if self.block_used == self.block_frames {
-            (self.block_frames, self.block_used) = (self.source.next_block(&mut self.block)?, 0);
+            let Source::Stream(stream) = &mut self.source else {
+                unreachable!("because frames of a WAVE are never kept in a block");
+            };
+            (self.block_frames, self.block_used) = (stream.next_block(&mut self.block)?, 0);
             if self.block_frames == 0 {
                 return Err(Fault::truncated(self.position, self.probe.frames));
             }
-            for (index, channel) in self.block.iter().enumerate() {
-                if let Some(at) = channel.iter().position(|sample| !sample.is_finite()) {
-                    let (frame, found) = (self.position + at as u64, channel[at]);
-                    if frame < self.probe.frames {
-                        let message = format!("frame {frame} of channel {} is {found}: expected a number", index + 1);
-                        return Err(Fault::new("not_finite", message));
-                    }
-                }
-            }
+            numbers(self.block.iter().map(Vec::as_slice), self.position, self.probe.frames)?;
         }
         Ok(self.block_frames - self.block_used)
     }
+}
+
+/// An error if a sample of the channels, whose first is frame `position`, is NaN or infinite before frame `end`.
+fn numbers<'a>(channels: impl Iterator<Item = &'a [f32]>, position: u64, end: u64) -> Result<(), Fault> {
+    for (index, channel) in channels.enumerate() {
+        if let Some(at) = channel.iter().position(|sample| !sample.is_finite()) {
+            let (frame, found) = (position + at as u64, channel[at]);
+            if frame < end {
+                let message = format!("frame {frame} of channel {} is {found}: expected a number", index + 1);
+                return Err(Fault::new("not_finite", message));
+            }
+        }
+    }
+    Ok(())
 }

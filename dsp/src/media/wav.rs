@@ -8,10 +8,10 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use super::decode::{Fault, Probe};
 
-/// Bytes between us and the file.
-const FILE_BUFFER_BYTES: usize = 64 * 1024;
-/// Frames converted at a time.
-const CHUNK_FRAMES: usize = 4096;
+/// Bytes between us and the file while its header is read. Audio is read in longer pieces, which go past this buffer.
+const HEADER_BUFFER_BYTES: usize = 4096;
+/// Bytes of audio read at a time.
+const READ_BYTES: usize = 128 * 1024;
 /// Lengths that mean "not known when the header was written", and in RF64 "see ds64".
 const OPEN_LENGTH: u32 = u32::MAX;
 /// No real table of long chunks is longer; a hostile one is not read into memory.
@@ -58,23 +58,44 @@ impl Encoding {
         8 * self.bytes().min(4) as u32
     }
 
-    /// Converts every `stride` bytes of `bytes` to a sample, full scale = 1.
-    fn convert(self, bytes: &[u8], stride: usize, out: &mut [f32]) {
-        let slots = out.iter_mut().zip(bytes.chunks(stride));
+    /// Whether a sample may be no number.
+    fn is_float(self) -> bool {
+        matches!(self, Self::Float32 | Self::Float64)
+    }
+
+    /// Converts interleaved samples, full scale = 1.
+    fn convert(self, bytes: &[u8], channels: &mut [&mut [f32]]) {
         match self {
-            Self::Unsigned8 => slots.for_each(|(out, b)| *out = f32::from(i16::from(b[0]) - 128) / 128.0),
-            Self::Int16 => slots.for_each(|(out, b)| *out = f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0),
+            Self::Unsigned8 => part(bytes, channels, |[b]| f32::from(i16::from(b) - 128) / 128.0),
+            Self::Int16 => part(bytes, channels, |b| f32::from(i16::from_le_bytes(b)) / 32_768.0),
             // Shifted up by 8 bits so that the sign falls into place: 24 bits and their scale are exact in f32.
-            Self::Int24 => slots.for_each(|(out, b)| {
-                *out = i32::from_le_bytes([0, b[0], b[1], b[2]]) as f32 / 2_147_483_648.0;
-            }),
-            Self::Int32 => slots.for_each(|(out, b)| {
-                *out = i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32 / 2_147_483_648.0;
-            }),
-            Self::Float32 => slots.for_each(|(out, b)| *out = f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-            Self::Float64 => slots.for_each(|(out, b)| {
-                *out = f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32;
-            }),
+            Self::Int24 => {
+                part(bytes, channels, |[a, b, c]| i32::from_le_bytes([0, a, b, c]) as f32 / 2_147_483_648.0);
+            }
+            Self::Int32 => part(bytes, channels, |b| i32::from_le_bytes(b) as f32 / 2_147_483_648.0),
+            Self::Float32 => part(bytes, channels, f32::from_le_bytes),
+            Self::Float64 => part(bytes, channels, |b| f64::from_le_bytes(b) as f32),
+        }
+    }
+}
+
+/// Parts interleaved samples of `B` bytes by channel.
+fn part<const B: usize>(bytes: &[u8], channels: &mut [&mut [f32]], value: impl Fn([u8; B]) -> f32) {
+    let samples = bytes.as_chunks::<B>().0;
+    match channels {
+        [only] => only.iter_mut().zip(samples).for_each(|(out, sample)| *out = value(*sample)),
+        [left, right] => {
+            let frames = samples.as_chunks::<2>().0;
+            for ((left, right), [first, second]) in left.iter_mut().zip(right.iter_mut()).zip(frames) {
+                (*left, *right) = (value(*first), value(*second));
+            }
+        }
+        many => {
+            let stride = many.len();
+            for (index, channel) in many.iter_mut().enumerate() {
+                let samples = samples.iter().skip(index).step_by(stride);
+                channel.iter_mut().zip(samples).for_each(|(out, sample)| *out = value(*sample));
+            }
         }
     }
 }
@@ -160,8 +181,11 @@ pub(super) struct WavReader {
     layout: Layout,
     probe: Probe,
     data_start: u64,
+    /// The frame that the file stands at.
     position: u64,
-    scratch: Vec<u8>,
+    /// Bytes of whole frames before it, of which `used` are decoded.
+    bytes: Vec<u8>,
+    used: usize,
 }
 
 impl WavReader {
@@ -174,7 +198,7 @@ impl WavReader {
     /// Reads the chunks up to the audio.
     pub(super) fn open(file: File) -> Result<Self, Fault> {
         let file_bytes = file.metadata()?.len();
-        let mut file = BufReader::with_capacity(FILE_BUFFER_BYTES, file);
+        let mut file = BufReader::with_capacity(HEADER_BUFFER_BYTES, file);
         file.seek(SeekFrom::Start(12))?;
         let mut at = 12_u64;
         let mut layout = None;
@@ -248,7 +272,7 @@ impl WavReader {
         if promised > present {
             return Err(Fault::truncated(probe(present).frames, probe(promised).frames));
         }
-        Ok(Self { file, layout, probe: probe(promised), data_start, position: 0, scratch: Vec::new() })
+        Ok(Self { file, layout, probe: probe(promised), data_start, position: 0, bytes: Vec::new(), used: 0 })
     }
 
     pub(super) fn probe(&self) -> &Probe {
@@ -268,25 +292,43 @@ impl WavReader {
     /// Goes to a frame, at most the last one's end.
     pub(super) fn seek(&mut self, frame: u64) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.data_start + frame * self.layout.frame_bytes() as u64))?;
-        self.position = frame;
+        (self.position, self.used) = (frame, self.bytes.len());
         Ok(())
     }
 
-    /// Decodes the next frames, some at a time, replacing `out`; none at the end.
-    pub(super) fn next_block(&mut self, out: &mut Vec<Vec<f32>>) -> Result<usize, Fault> {
-        let left = self.probe.frames - self.position;
-        let frames = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_FRAMES);
-        let stride = self.layout.frame_bytes();
-        self.scratch.resize(frames * stride, 0);
-        self.file.read_exact(&mut self.scratch)?;
-        out.resize_with(usize::from(self.layout.channels), Vec::new);
-        for (index, channel) in out.iter_mut().enumerate() {
-            channel.resize(frames, 0.0);
-            if frames > 0 {
-                self.layout.encoding.convert(&self.scratch[index * self.layout.encoding.bytes()..], stride, channel);
+    /// Decodes the next frames into the channels, all of one length; there are at least so many left.
+    pub(super) fn read(&mut self, channels: &mut [&mut [f32]]) -> Result<(), Fault> {
+        let (frames, frame_bytes) = (channels.first().map_or(0, |channel| channel.len()), self.layout.frame_bytes());
+        let mut done = 0;
+        while done < frames {
+            if self.used == self.bytes.len() {
+                self.fill()?;
             }
+            let bytes = &self.bytes[self.used..];
+            let count = (bytes.len() / frame_bytes).min(frames - done);
+            let mut parts: Vec<&mut [f32]> =
+                channels.iter_mut().map(|channel| &mut channel[done..done + count]).collect();
+            self.layout.encoding.convert(&bytes[..count * frame_bytes], &mut parts);
+            self.used += count * frame_bytes;
+            done += count;
         }
+        Ok(())
+    }
+
+    /// Reads the bytes of the next frames.
+    fn fill(&mut self) -> Result<(), Fault> {
+        let left = usize::try_from(self.probe.frames - self.position).unwrap_or(usize::MAX);
+        let frames = (READ_BYTES / self.layout.frame_bytes()).min(left);
+        self.bytes.resize(frames * self.layout.frame_bytes(), 0);
+        self.used = self.bytes.len();
+        self.file.read_exact(&mut self.bytes)?;
+        self.used = 0;
         self.position += frames as u64;
-        Ok(frames)
+        Ok(())
+    }
+
+    /// Whether a sample may be no number.
+    pub(super) fn is_float(&self) -> bool {
+        self.layout.encoding.is_float()
     }
 }

@@ -88,7 +88,8 @@ impl Analyzer {
         Self::with_limit(source, reader, f64::INFINITY)
     }
 
-    /// The same, which also tells apart where the true peak passes `limit`, linear.
+    /// The same, which also tells apart where the true peak passes `limit`, linear: once it does, nothing but true peaks is
+    /// read, for the file is to be made again.
     ///
     /// # Panics
     /// If there are no channels or more than 8.
@@ -154,8 +155,27 @@ impl Analyzer {
 
     fn take_hop(&mut self) {
         let (frame, end) = (self.frames, self.frames + self.filled as u64);
-        self.meter.push(&self.hop);
         self.peaks.push(&self.hop);
+        if !self.peaks.has_passed() {
+            self.measure_hop(frame, end);
+        }
+        self.frames = end;
+        self.hops += 1;
+        self.filled = 0;
+        if self.hops.is_multiple_of(HOPS_PER_SECOND) {
+            self.peaks.end_second();
+            self.course.seconds_lufs.push(lufs(self.meter.short_term_power().unwrap_or(0.0)) as f32);
+        }
+    }
+
+    /// Whether the true peak has passed the limit: the analysis knows nothing else then.
+    #[must_use]
+    pub fn has_passed_limit(&self) -> bool {
+        self.peaks.has_passed()
+    }
+
+    fn measure_hop(&mut self, frame: u64, end: u64) {
+        self.meter.push(&self.hop);
         self.welch.push(&self.hop);
         self.clicks.push(&self.hop);
         self.dropouts.push(&self.hop);
@@ -184,13 +204,6 @@ impl Analyzer {
         self.course.short_term.push(column.short_term, end);
         self.columns.push(&column);
         self.digest();
-        self.frames = end;
-        self.hops += 1;
-        self.filled = 0;
-        if self.hops.is_multiple_of(HOPS_PER_SECOND) {
-            self.peaks.end_second();
-            self.course.seconds_lufs.push(lufs(column.short_term) as f32);
-        }
     }
 
     fn digest(&mut self) {

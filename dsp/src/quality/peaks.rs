@@ -30,6 +30,7 @@ type Found = (f64, u64);
 pub(super) struct PeakWatch {
     readers: Vec<TruePeakReader>,
     limit: f64,
+    passed: bool,
     /// Greatest of all channels, per window.
     windows: Vec<f64>,
     window_filled: usize,
@@ -48,6 +49,7 @@ impl PeakWatch {
         Self {
             readers: (0..channels).map(|_| reader()).collect(),
             limit,
+            passed: false,
             windows: Vec::new(),
             window_filled: 0,
             window_peak: 0.0,
@@ -86,7 +88,13 @@ impl PeakWatch {
         }
     }
 
+    /// Whether a window's peak has passed the limit.
+    pub(super) fn has_passed(&self) -> bool {
+        self.passed
+    }
+
     fn end_window(&mut self) {
+        self.passed |= self.window_peak > self.limit;
         if self.limit.is_finite() {
             self.windows.push(self.window_peak);
         }
