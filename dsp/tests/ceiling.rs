@@ -224,10 +224,12 @@ fn random_files_stay_under_the_ceiling() {
         let done = report.loudness.expect("it was limited");
         corrections = corrections.max(done.corrections);
         trims += u32::from(done.trim_db < 0.0);
+        // The limiter obeys the longest filter of all, which alone sees some of what lies at half the sample rate.
+        let used = report.measurement.true_peak_dbtp.map_or(over, |peak| over.max(peak - ceiling_dbtp));
         // A file that stays below the ceiling anyway has nothing to use it with.
-        if done.max_gain_reduction_db > 0.0 && over < lowest {
-            println!("seed {seed}: {over:+.3} dB, {} corrections, trimmed by {:.3} dB", done.corrections, done.trim_db);
-            lowest = over;
+        if done.max_gain_reduction_db > 0.0 && used < lowest {
+            println!("seed {seed}: {used:+.3} dB, {} corrections, trimmed by {:.3} dB", done.corrections, done.trim_db);
+            lowest = used;
         }
     }
     println!(
