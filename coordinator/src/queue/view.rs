@@ -189,6 +189,7 @@ pub async fn tasks(
         .bind(job_id)
         .bind(only)
         .bind(AGEING_MICROS as f64 / 1e6)
+        .bind(lost_after_seconds)
         .fetch_all(pool)
         .await?;
     let obstacles = if tasks.iter().any(|task| task.state == TaskState::Ready) {
@@ -204,18 +205,26 @@ pub async fn tasks(
 
 /// What ready tasks of a project may be waiting for.
 async fn obstacles(pool: &PgPool, project_id: &str, lost_after_seconds: f64) -> Result<Obstacles, Error> {
-    type Row = (String, i32, Option<i64>, Vec<String>, Json<BTreeMap<String, u32>>, Option<Uuid>);
+    type Row = (String, i32, Option<i64>, Vec<String>, Json<BTreeMap<String, u32>>, bool, bool, Option<Uuid>);
     let workers: Vec<Row> =
-        sqlx::query_as(include_str!("active_workers.sql")).bind(lost_after_seconds).fetch_all(pool).await?;
+        sqlx::query_as(include_str!("workers_heard_of.sql")).bind(lost_after_seconds).fetch_all(pool).await?;
     let running_limit: Option<Option<i32>> =
         sqlx::query_scalar(include_str!("project_limit.sql")).bind(project_id).fetch_optional(pool).await?;
+    let other_goes_first: bool = sqlx::query_scalar(include_str!("other_project_goes_first.sql"))
+        .bind(project_id)
+        .bind(lost_after_seconds)
+        .fetch_one(pool)
+        .await?;
     let (_, counts, limits) = supply::counts(&mut *pool.acquire().await?).await?;
     let count = |name: &str| counts.get(name).copied().unwrap_or(0);
-    let worker = |(name, slots, memory_bytes, labels, revisions, kept_for): Row| waiting::Worker {
-        name,
-        offer: Offer { slots, memory_bytes, labels, revisions: revisions.0 },
-        kept_for,
-    };
+    let worker =
+        |(name, slots, memory_bytes, labels, revisions, draining, quarantined, kept_for): Row| waiting::Worker {
+            name,
+            offer: Offer { slots, memory_bytes, labels, revisions: revisions.0 },
+            draining,
+            quarantined,
+            kept_for,
+        };
     Ok(Obstacles {
         workers: workers.into_iter().map(worker).collect(),
         limits: limits
@@ -224,6 +233,8 @@ async fn obstacles(pool: &PgPool, project_id: &str, lost_after_seconds: f64) -> 
             .collect(),
         running: count(&format!("tasks/{project_id}")),
         running_limit: running_limit.flatten().map(i64::from),
+        slots: count(&format!("slots/{project_id}")),
+        other_goes_first,
     })
 }
 

@@ -1,5 +1,6 @@
 -- The tasks of job ($1, $2) in plan order, all or those of $3, with what explains why they wait. A task enters the front
--- class after $4 seconds for each class that it stands behind. At most 1001 tasks ahead are counted.
+-- class after $4 seconds for each class that it stands behind. At most 1001 tasks ahead are counted, and only those that could
+-- take its place: some worker heard of within $5 seconds could run both, and no limit holds them up.
 with concerned as (
     select job_task.position, task.*
     from job_task
@@ -9,19 +10,35 @@ with concerned as (
 -- Tasks of a job mostly became ready together: what stands ahead is counted once for them.
 place as (
     select
-        priority, ready_time,
+        priority, ready_time, demand_id,
         case when ready_time <= farm_now() - make_interval(secs => $4 * priority) then 0 else priority end as class
     from concerned
     where state = 'ready'
-    group by priority, ready_time
+    group by priority, ready_time, demand_id
+),
+rival as (
+    select own.demand_id, other.demand_id as rival_id
+    from demand as own
+    join demand as other on other.project_id = $1
+    where own.project_id = $1 and own.demand_id in (select demand_id from place)
+        and other.demand_id in (select demand_id from claim_front where project_id = $1)
+        and (
+            other.demand_id = own.demand_id
+            or limits_have_room(other.limits) and exists (
+                select from live_workers($5) as worker
+                where worker.slots >= greatest(own.slots, other.slots)
+                    and coalesce(worker.memory_bytes >= greatest(own.memory_bytes, other.memory_bytes), true)
+                    and worker.labels @> own.labels and worker.labels @> other.labels
+                    and worker.revisions @> own.revisions and worker.revisions @> other.revisions))
 ),
 ahead as (
     select
-        place.priority, place.ready_time,
+        place.priority, place.ready_time, place.demand_id,
         coalesce(sum(counted.tasks) filter (where front.priority < place.class), 0)::bigint as more_urgent,
         coalesce(sum(counted.tasks) filter (where front.priority >= place.class), 0)::bigint as as_urgent
     from place
-    join claim_front as front on front.project_id = $1
+    join rival using (demand_id)
+    join claim_front as front on front.project_id = $1 and front.demand_id = rival.rival_id
     cross join lateral (
         select count(*) as tasks
         from (
@@ -36,7 +53,7 @@ ahead as (
             limit 1001
         ) as first
     ) as counted
-    group by place.priority, place.ready_time
+    group by place.priority, place.ready_time, place.demand_id
 )
 select
     task.task_id, task.kind, task.display_name, task.state, task.attempt, task.cached,
@@ -74,7 +91,9 @@ select
     newest.failure_message as last_failure
 from concerned as task
 left join demand on demand.project_id = task.project_id and demand.demand_id = task.demand_id
-left join ahead on task.state = 'ready' and ahead.priority = task.priority and ahead.ready_time = task.ready_time
+left join ahead
+    on task.state = 'ready' and ahead.priority = task.priority and ahead.ready_time = task.ready_time
+    and ahead.demand_id = task.demand_id
 left join worker on worker.worker_id = task.worker_id
 left join lease on lease.project_id = task.project_id and lease.task_id = task.task_id
 left join attempt as newest

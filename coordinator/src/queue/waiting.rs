@@ -9,11 +9,15 @@ use super::placement::{Demand, Offer};
 /// Most tasks ahead that are counted.
 const MOST_COUNTED: i64 = 1000;
 
-/// A worker that takes tasks.
+/// A worker that was heard of.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Worker {
     pub name: String,
     pub offer: Offer,
+    /// It takes no more tasks.
+    pub draining: bool,
+    /// It is given none.
+    pub quarantined: bool,
     /// The task that it is kept free for.
     pub kept_for: Option<Uuid>,
 }
@@ -28,6 +32,10 @@ pub(crate) struct Obstacles {
     pub running: i64,
     /// How many may.
     pub running_limit: Option<i64>,
+    /// Slots that they take.
+    pub slots: i64,
+    /// Another project has a task ready and fewer slots in use for its weight.
+    pub other_goes_first: bool,
 }
 
 /// What a task waits for.
@@ -63,7 +71,9 @@ pub(crate) fn reason(waits: Waits<'_>, obstacles: &Obstacles) -> String {
         Waits::ForWorker { task_id, demand, more_urgent, as_urgent } => no_worker_for(demand, &obstacles.workers)
             .or_else(|| at_a_limit(demand, obstacles))
             .or_else(|| kept_free(task_id, &obstacles.workers))
-            .unwrap_or_else(|| behind(more_urgent, as_urgent)),
+            .or_else(|| behind(more_urgent, as_urgent))
+            .or_else(|| has_its_share(obstacles))
+            .unwrap_or_else(|| "next for a worker that becomes free".into()),
     }
 }
 
@@ -72,8 +82,17 @@ fn no_worker_for(demand: &Demand, workers: &[Worker]) -> Option<String> {
     if workers.is_empty() {
         return Some("no worker is connected".into());
     }
-    if workers.iter().any(|worker| worker.offer.meets(demand)) {
+    let able: Vec<&Worker> = workers.iter().filter(|worker| worker.offer.meets(demand)).collect();
+    if able.iter().any(|worker| !worker.draining && !worker.quarantined) {
         return None;
+    }
+    if !able.is_empty() {
+        let standing = match (able.iter().all(|worker| worker.draining), able.iter().any(|worker| worker.draining)) {
+            (true, _) => "draining",
+            (false, false) => "quarantined",
+            (false, true) => "quarantined or draining",
+        };
+        return Some(format!("the only able workers are {standing}"));
     }
     let Demand { slots, memory_bytes, labels, revisions, .. } = demand;
     let none = |lacks: &dyn Fn(&Offer) -> bool| workers.iter().all(|worker| lacks(&worker.offer));
@@ -126,7 +145,13 @@ fn kept_free(task_id: Uuid, workers: &[Worker]) -> Option<String> {
     Some(format!("{} is kept free for it", worker.name))
 }
 
-fn behind(more_urgent: i64, as_urgent: i64) -> String {
+fn has_its_share(obstacles: &Obstacles) -> Option<String> {
+    let slots = obstacles.slots;
+    let noun = if slots == 1 { "slot" } else { "slots" };
+    obstacles.other_goes_first.then(|| format!("project has its share, {slots} {noun} in use"))
+}
+
+fn behind(more_urgent: i64, as_urgent: i64) -> Option<String> {
     let count = |tasks: i64| match tasks {
         1 => "1".to_owned(),
         tasks if tasks > MOST_COUNTED => format!("more than {MOST_COUNTED}"),
@@ -134,10 +159,12 @@ fn behind(more_urgent: i64, as_urgent: i64) -> String {
     };
     let tasks = |tasks: i64| if tasks == 1 { "task" } else { "tasks" };
     match (more_urgent, as_urgent) {
-        (0, 0) => "next for a worker that becomes free".into(),
-        (0, others) => format!("behind {} {}", count(others), tasks(others)),
-        (urgent, 0) => format!("behind {} urgent {}", count(urgent), tasks(urgent)),
-        (urgent, others) => format!("behind {} urgent {} and {} more", count(urgent), tasks(urgent), count(others)),
+        (0, 0) => None,
+        (0, others) => Some(format!("behind {} {}", count(others), tasks(others))),
+        (urgent, 0) => Some(format!("behind {} urgent {}", count(urgent), tasks(urgent))),
+        (urgent, others) => {
+            Some(format!("behind {} urgent {} and {} more", count(urgent), tasks(urgent), count(others)))
+        }
     }
 }
 
@@ -152,7 +179,7 @@ mod tests {
     fn worker(revisions: &[(&str, u32)], labels: &[&str], slots: i32, gib: i64) -> Worker {
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
         let offer = Offer { slots, memory_bytes: Some(gib << 30), labels, revisions: map(revisions) };
-        Worker { name: "studio-2".into(), offer, kept_for: None }
+        Worker { name: "studio-2".into(), offer, draining: false, quarantined: false, kept_for: None }
     }
 
     fn demand(labels: &[&str], limits: &[&str], slots: i32, gib: i64) -> Demand {
@@ -212,6 +239,25 @@ mod tests {
     }
 
     #[test]
+    fn a_task_says_that_those_who_could_run_it_are_set_aside() {
+        let able = worker(&NEW, &["gpu"], 1, 4);
+        let quarantined = Worker { quarantined: true, ..able.clone() };
+        let draining = Worker { draining: true, ..able.clone() };
+        let other = worker(&NEW, &[], 1, 4);
+        let cases = [
+            (vec![quarantined.clone(), other.clone()], "the only able workers are quarantined"),
+            (vec![draining.clone()], "the only able workers are draining"),
+            (vec![draining, quarantined.clone()], "the only able workers are quarantined or draining"),
+            (vec![quarantined, able], "behind 3 tasks"),
+        ];
+        let demand = demand(&["gpu"], &[], 1, 1);
+        for (workers, expected) in cases {
+            let waits = Waits::ForWorker { task_id: Uuid::nil(), demand: &demand, more_urgent: 0, as_urgent: 3 };
+            assert_eq!(reason(waits, &Obstacles { workers, ..Obstacles::default() }), expected);
+        }
+    }
+
+    #[test]
     fn a_task_says_at_which_limit_it_stands_and_behind_what() {
         let plugin = demand(&[], &["plugin-x"], 1, 1);
         let plain = demand(&[], &[], 1, 1);
@@ -220,10 +266,12 @@ mod tests {
         let free = Obstacles { workers: vec![worker(&NEW, &[], 4, 16)], ..Obstacles::default() };
         let full = Obstacles { running: 8, running_limit: Some(8), ..free.clone() };
         let held = Obstacles { limits: BTreeMap::from([("plugin-x".to_owned(), (4, 4))]), ..free.clone() };
+        let shared = Obstacles { slots: 5, other_goes_first: true, ..free.clone() };
         let mut kept = free.clone();
         kept.workers[0].kept_for = Some(Uuid::nil());
         let cases = [
             (waits(&plain, 0, 0), &free, "next for a worker that becomes free"),
+            (waits(&plain, 0, 0), &shared, "project has its share, 5 slots in use"),
             (waits(&plain, 0, 1), &free, "behind 1 task"),
             (waits(&plain, 0, 1001), &free, "behind more than 1000 tasks"),
             (waits(&plain, 12, 0), &free, "behind 12 urgent tasks"),

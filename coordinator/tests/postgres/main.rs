@@ -12,6 +12,7 @@ mod events;
 mod garbage;
 mod model;
 mod quarantine;
+mod reasons;
 mod repeating;
 mod rpc;
 mod scheduling;
