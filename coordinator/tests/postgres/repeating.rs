@@ -145,7 +145,7 @@ async fn a_registration_that_is_heard_twice_costs_no_attempt() {
 }
 
 #[tokio::test]
-async fn relinquishing_and_draining_whose_answers_were_lost_happen_once() {
+async fn relinquishing_draining_and_releasing_whose_answers_were_lost_happen_once() {
     let scene = Scene::new().await;
     scene.farm.submit(&submission("default"), two_stems_one_mix()).await;
     let worker = scene.farm.worker(1).await;
@@ -158,6 +158,15 @@ async fn relinquishing_and_draining_whose_answers_were_lost_happen_once() {
     let ordered = scene.twice(async |pool| order(pool, &name, Order::Drain, &call, 600.0).await).await;
     assert!(matches!(ordered, Ordered::Done(row) if row.state == "draining"));
     assert_eq!(scene.count("select count(*) from worker_request").await, 1);
+    let forgiven = "select (extract(epoch from forgiven_time) * 1000000)::bigint from worker";
+    let call = Request::new(Uuid::new_v4(), "ReleaseWorker", &[worker.as_bytes()]);
+    let ordered = scene.twice(async |pool| order(pool, &name, Order::Release, &call, 600.0).await).await;
+    assert!(matches!(ordered, Ordered::Done(row) if row.quarantine_reason.is_none()));
+    assert_eq!(scene.count("select count(*) from worker_request").await, 2);
+    // Once more, late: what the worker failed since is not forgiven by it.
+    let since = scene.count(forgiven).await;
+    order(&scene.farm.pool, &name, Order::Release, &call, 600.0).await.unwrap();
+    assert_eq!(scene.count(forgiven).await, since);
 }
 
 #[tokio::test]
