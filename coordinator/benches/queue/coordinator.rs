@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use mixdown_coordinator::server::{self, Config};
+use mixdown_proto::v1::blob_service_client::BlobServiceClient;
 use mixdown_proto::v1::job_service_client::JobServiceClient;
 use mixdown_proto::v1::worker_service_client::WorkerServiceClient;
 use tokio::net::TcpListener;
@@ -54,6 +55,10 @@ impl Coordinator {
 
     pub fn jobs(&self) -> JobServiceClient<Channel> {
         JobServiceClient::new(self.channel())
+    }
+
+    pub fn blobs(&self) -> BlobServiceClient<Channel> {
+        BlobServiceClient::new(self.channel())
     }
 
     pub fn workers(&self) -> WorkerServiceClient<Channel> {

@@ -3,9 +3,11 @@
 //! - claim and settle pairs per second of 1,000 simulated workers, beside what this PostgreSQL does for the same commits
 //!   without us;
 //! - the time from ready to started, below saturation;
-//! - a claim before 1,000,000 queued tasks, beside one before 1,000;
+//! - a claim before 1,000,000 queued tasks, beside one before 2,000;
+//! - a claim on a farm with a year of history, beside one on a new farm;
+//! - a claim while a snapshot is held open at 100 settlements and 1,000 heartbeats a second, beside one without;
 //! - what 1,000 heartbeating workers cost, and how soon they hear of a cancelled task;
-//! - submitting a session of 100 tracks.
+//! - submitting a session of 100 tracks beyond its uploads: FindMissing and SubmitJob.
 //!
 //! `make bench` runs it. The coordinator is a process of its own, so that its CPU time can be told from the workers'.
 
@@ -13,8 +15,10 @@
 
 mod coordinator;
 mod depth;
+mod history;
 mod jobs;
 mod pulse;
+mod snapshot;
 mod submitting;
 mod without_us;
 mod workers;
@@ -83,7 +87,7 @@ async fn measure() {
 
     let (pool, url) = fresh(&postgres, "pulse", true).await;
     let coordinator = Coordinator::start(&url, folder.path());
-    let pulse = pulse::measure(&pool, &coordinator, &options.data_dir).await;
+    let pulse = pulse::measure(&pool, &coordinator).await;
     lines.push(Line {
         what: "1,000 heartbeating workers, share of a core",
         measured: format!("coordinator {:.3}, PostgreSQL {:.3}", pulse.coordinator, pulse.postgres),
@@ -112,6 +116,34 @@ async fn measure() {
         measured: format!("{deep:.2} ms, {shallow:.2} ms before 2,000: {:+.0} %", 100.0 * (deep / shallow - 1.0)),
         goal: "less than +20 %",
         reached: deep < 1.2 * shallow,
+    });
+    pool.close().await;
+
+    let (pool, _) = fresh(&postgres, "history", true).await;
+    let (new, old) = history::claim_milliseconds(&pool).await;
+    lines.push(Line {
+        what: "a claim of 20 after a year of 110,000 jobs",
+        measured: format!("{old:.2} ms, {new:.2} ms without: {:+.0} %", 100.0 * (old / new - 1.0)),
+        goal: "less than +10 %",
+        reached: old < 1.1 * new,
+    });
+    pool.close().await;
+
+    let mut claims = Vec::new();
+    for (name, held) in [("unheld", false), ("held", true)] {
+        let (pool, url) = fresh(&postgres, name, true).await;
+        let coordinator = Coordinator::start(&url, folder.path());
+        claims.push(snapshot::claim_milliseconds(&pool, &coordinator, held).await);
+        coordinator.stop();
+        pool.close().await;
+    }
+    let lowered = 100.0 * (1.0 - claims[0] / claims[1]);
+    let seconds = snapshot::seconds();
+    lines.push(Line {
+        what: "claims per second under a snapshot held open",
+        measured: format!("{lowered:.0} % lower ({:.2} ms, {:.2} ms) after {seconds} s", claims[1], claims[0]),
+        goal: if seconds >= 600 { "less than 10 % lower" } else { "less than 10 % after 600 s" },
+        reached: lowered < 10.0 && seconds >= 600,
     });
 
     for Line { what, measured, goal, reached } in lines {

@@ -1,7 +1,7 @@
 //! Submitting a session of 100 tracks whose files are there.
 
 use mixdown_dsp::digest::Digest;
-use mixdown_proto::v1::SubmitJobRequest;
+use mixdown_proto::v1::{FindMissingRequest, SubmitJobRequest};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::time::Instant;
@@ -12,9 +12,10 @@ use crate::coordinator::Coordinator;
 const TRACKS: usize = 100;
 const TIMES: usize = 15;
 
-/// The median in milliseconds, over gRPC, each time with other audio.
+/// The median in milliseconds of what a client waits for beyond its uploads, over gRPC, each time with other audio: asking
+/// which files are missing, and submitting.
 pub async fn milliseconds(pool: &PgPool, coordinator: &Coordinator) -> f64 {
-    let mut jobs = coordinator.jobs();
+    let (mut jobs, mut blobs) = (coordinator.jobs(), coordinator.blobs());
     let mut times = Vec::new();
     for number in 0..TIMES {
         let session = session(number);
@@ -32,7 +33,10 @@ pub async fn milliseconds(pool: &PgPool, coordinator: &Coordinator) -> f64 {
             session_json: session.to_string(),
             ..SubmitJobRequest::default()
         };
+        let digests = session["assets"].as_object().unwrap().values().map(|asset| asset["digest"].as_str().unwrap());
+        let asking = FindMissingRequest { digests: digests.map(str::to_owned).collect() };
         let begun = Instant::now();
+        assert!(blobs.find_missing(asking).await.unwrap().into_inner().missing_digests.is_empty());
         jobs.submit_job(request).await.unwrap();
         times.push(begun.elapsed().as_secs_f64() * 1000.0);
     }

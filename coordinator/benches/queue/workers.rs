@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mixdown_proto::v1::worker_service_client::WorkerServiceClient;
 use mixdown_proto::v1::{
-    LeaseRequest, MadeArtifact, RegisterRequest, SettleRequest, TaskSuccess, settle_request::Outcome,
+    Assignment, LeaseRequest, MadeArtifact, RegisterRequest, SettleRequest, TaskSuccess, settle_request::Outcome,
 };
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ const TASKS: i32 = 20;
 const JOBS: usize = 500;
 const TASKS_OF_A_JOB: usize = 100;
 
-type Client = WorkerServiceClient<Channel>;
+pub type Client = WorkerServiceClient<Channel>;
 
 /// Registers so many workers.
 pub async fn register(coordinator: &Coordinator, workers: usize, slots: i32) -> Vec<(String, Client)> {
@@ -55,40 +55,55 @@ pub fn lease(worker_id: &str, max_tasks: i32, wait_seconds: f64) -> LeaseRequest
     LeaseRequest { worker_id: worker_id.to_owned(), max_tasks, wait_seconds, request_id }
 }
 
+/// What queued tasks make: the same bytes under their own keys.
+pub struct Products {
+    keys: BTreeMap<String, String>,
+    blob: (String, i64),
+}
+
+impl Products {
+    /// Those of all tasks that are queued.
+    pub async fn of(pool: &PgPool, coordinator: &Coordinator) -> Self {
+        Self { keys: jobs::keys(pool).await, blob: jobs::store(&coordinator.store).await }
+    }
+}
+
+/// Settles a task as done.
+pub async fn settle(client: &mut Client, worker_id: &str, task: Assignment, products: &Products) {
+    let made = MadeArtifact {
+        key: products.keys[&task.task_id].clone(),
+        digest: products.blob.0.clone(),
+        size_bytes: products.blob.1,
+        report_json: String::new(),
+    };
+    let request = SettleRequest {
+        worker_id: worker_id.to_owned(),
+        task_id: task.task_id,
+        attempt: task.attempt,
+        request_id: Uuid::new_v4().to_string(),
+        outcome: Some(Outcome::Success(TaskSuccess { artifacts: vec![made], ..TaskSuccess::default() })),
+        ..SettleRequest::default()
+    };
+    assert!(!client.settle(request).await.unwrap().into_inner().lease_lost);
+}
+
 /// Leases and settlements of 1,000 workers, each claiming 20 and settling one after the other.
 pub async fn pairs_per_second(pool: &PgPool, coordinator: &Coordinator, duration: Duration) -> f64 {
     for _ in 0..JOBS {
         jobs::queue(pool, TASKS_OF_A_JOB).await;
     }
     sqlx::query("analyze").execute(pool).await.unwrap();
-    let (keys, blob) = (Arc::new(jobs::keys(pool).await), jobs::store(&coordinator.store).await);
+    let made = Arc::new(Products::of(pool, coordinator).await);
     let workers = register(coordinator, WORKERS, TASKS).await;
     let (settled, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
     let mut running = JoinSet::new();
     for (worker_id, mut client) in workers {
-        let (keys, blob, settled) = (Arc::clone(&keys), blob.clone(), Arc::clone(&settled));
+        let (made, settled) = (Arc::clone(&made), Arc::clone(&settled));
         running.spawn(async move {
             while begun.elapsed() < duration {
                 let leased = client.lease(lease(&worker_id, TASKS, 1.0)).await.unwrap().into_inner();
                 for task in leased.assignments {
-                    let made = MadeArtifact {
-                        key: keys[&task.task_id].clone(),
-                        digest: blob.0.clone(),
-                        size_bytes: blob.1,
-                        report_json: String::new(),
-                    };
-                    let request = SettleRequest {
-                        worker_id: worker_id.clone(),
-                        task_id: task.task_id,
-                        attempt: task.attempt,
-                        request_id: Uuid::new_v4().to_string(),
-                        outcome: Some(Outcome::Success(TaskSuccess {
-                            artifacts: vec![made],
-                            ..TaskSuccess::default()
-                        })),
-                        ..SettleRequest::default()
-                    };
-                    assert!(!client.settle(request).await.unwrap().into_inner().lease_lost);
+                    settle(&mut client, &worker_id, task, &made).await;
                     settled.fetch_add(1, Ordering::Relaxed);
                     if begun.elapsed() >= duration {
                         return;
@@ -98,6 +113,9 @@ pub async fn pairs_per_second(pool: &PgPool, coordinator: &Coordinator, duration
         });
     }
     running.join_all().await;
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from task where state = 'ready'").fetch_one(pool).await.unwrap();
+    assert!(left > 0, "the queue ran dry: {JOBS} jobs are too few for this machine");
     settled.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
 }
 
