@@ -72,10 +72,10 @@ fn after_the_longest_tail_of_its_automation_the_sound_stays_below_120_db() {
     for_all_moving(u64::from, assert_quiet_after_the_tail);
 }
 
-/// Feeds silence until the node says that it is at rest, or long after its tail.
-fn bring_to_rest(case: &Case, rig: &mut Rig, tail: usize) {
+/// Feeds silence until the node says that it is at rest, or until what stood at `peak_db` has long fallen to nothing.
+pub fn bring_to_rest(case: &Case, rig: &mut Rig, tail: usize, peak_db: usize) {
     // A tail falls by 120 dB; states are cleared at −600 dB, a compressor's gain at 1e-9 dB.
-    let end = rig.frame + (6 * tail + case.frames(150_000)) as i64;
+    let end = rig.frame + ((600 + peak_db).div_ceil(120) * tail + case.frames(150_000)) as i64;
     while rig.frame < end && !rig.node.is_at_rest() {
         rig.run_silence(case.channels, MAX_BLOCK_FRAMES);
     }
@@ -87,7 +87,7 @@ fn assert_falls_silent(case: &Case, lanes: &[ParameterLane]) {
         let rested = || {
             let mut rig = case.rig(lanes);
             rig.run(&noise(case.channels, 5000, 1.0), key.as_deref(), &[MAX_BLOCK_FRAMES]);
-            bring_to_rest(case, &mut rig, tail);
+            bring_to_rest(case, &mut rig, tail, 120);
             rig
         };
         let mut rig = rested();
