@@ -76,6 +76,13 @@ fn master(
     (path, serde_json::from_value(report).expect("a report"))
 }
 
+/// No reader sees more than the report tells.
+#[track_caller]
+fn assert_reported(report: &Report, read_dbtp: f64, what: &str) {
+    let reported = report.measurement.true_peak_dbtp.unwrap_or(f64::NEG_INFINITY);
+    assert!(read_dbtp <= reported + 0.000_5, "{what}: {read_dbtp:.5} dBTP, reported {reported:.5}");
+}
+
 fn decode(path: &Path) -> Vec<Vec<f32>> {
     let mut decoder = Decoder::open(path).expect("a file");
     let mut block = Buffer::new(decoder.probe().channels as usize, decoder.probe().frames as usize);
@@ -134,10 +141,11 @@ fn assert_under_the_ceiling_and_using_it(rate_hz: u32, frames: usize, deliverabl
             let (path, report) = master(folder.path(), &session, index, &[&signal, &other], gain_db, -1.0);
             let channels = decode(&path);
             let ((over, reader), ffmpeg) = (over(&readers, &channels, -1.0), by_ffmpeg(&path, &[]));
-            let done = report.loudness.expect("it was limited");
+            let done = report.loudness.as_ref().expect("it was limited");
             let made = format!("{} corrections, trim {:.4} dB", done.corrections, done.trim_db);
             let what = format!("{name} at {rate_hz} Hz, {}, {made}", report.file);
             assert!(over <= 0.0, "{what}: {over:+.5} dB by {reader}");
+            assert_reported(&report, over - 1.0, &what);
             // What lies above 20 kHz is gone at 44.1 kHz, and may take the overs with it.
             let used = done.max_gain_reduction_db == 0.0 || over >= -0.05;
             assert!(used, "{what}: {over:+.4} dB, the ceiling is not used");
@@ -221,7 +229,8 @@ fn random_files_stay_under_the_ceiling() {
         let (path, report) = master(folder.path(), session, index, signal, gain_db, ceiling_dbtp);
         let (over, reader) = over(&readers, &decode(&path), ceiling_dbtp);
         assert!(over <= 0.0, "seed {seed} at {} Hz: {over:+.5} dB by {reader}", session.sample_rate_hz);
-        let done = report.loudness.expect("it was limited");
+        assert_reported(&report, over + ceiling_dbtp, &format!("seed {seed} by {reader}"));
+        let done = report.loudness.as_ref().expect("it was limited");
         corrections = corrections.max(done.corrections);
         trims += u32::from(done.trim_db < 0.0);
         // The limiter obeys the longest filter of all, which alone sees some of what lies at half the sample rate.

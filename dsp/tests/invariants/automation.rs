@@ -8,16 +8,19 @@ use super::{SPAN_HZ, for_all};
 
 #[test]
 fn a_constant_lane_equals_the_parameter() {
+    // The ends of the range and a value within, each in some of the cases of every parameter.
+    let mut shares = [0.4, 0.0, 1.0].into_iter().cycle();
     for_all(&SPAN_HZ, |case| {
         let input = noise(case.channels, 1200, 0.8);
+        let share = shares.next().expect("because a cycle does not end");
         for (parameter, spec) in case.processor.parameters().specs().into_iter().enumerate() {
-            let value = spec.min + 0.4 * (spec.max.min(20_000.0) - spec.min);
+            let value = spec.min + share * (spec.max.min(20_000.0) - spec.min);
             let mut set = case.processor.clone();
             set.parameters_mut().set(parameter, value);
             let knot = |frame| Knot { frame, value, curve: Curve::Linear };
             let lane = Lane::new(vec![knot(100), knot(900)]).expect("because the frames rise");
             let automated = case.rig(&[ParameterLane { parameter, lane }]).run(&input, None, &[256]);
-            assert!(bits(&automated) == bits(&case.render(&set, &input)), "{}, {}", case.label, spec.name);
+            assert!(bits(&automated) == bits(&case.render(&set, &input)), "{}, {} {value}", case.label, spec.name);
         }
     });
 }
