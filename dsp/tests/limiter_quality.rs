@@ -49,6 +49,41 @@ fn distortion_percent(lookahead_ms: f64, release_ms: f64, hz: f64) -> f64 {
     100.0 * harmonics.sqrt() / amplitude(last, hz)
 }
 
+/// What is left of a sine 6 dB over the ceiling, once it is limited, when the best sine of its frequency is taken off: in dB of
+/// that sine, over a second.
+fn distortion_and_noise_db(rate_hz: u32, hz: f64) -> f64 {
+    let (level, rate) = (2.0 * gain_from_db(CEILING_DB), f64::from(rate_hz));
+    let tone: Vec<f32> = (0..3 * rate_hz).map(|n| (level * (TAU * hz * f64::from(n) / rate).sin()) as f32).collect();
+    let lookahead = rate_hz as usize * 5 / 1000;
+    let mut kernel = LimiterKernel::new(rate_hz, 1, gain_from_db(CEILING_DB), lookahead, 50.0);
+    let mut block = buffer(&[&tone]);
+    kernel.process(&mut block);
+    let second = &block.channel(0)[3 * rate_hz as usize / 2..5 * rate_hz as usize / 2];
+    let turn = |n: usize| (TAU * hz * n as f64 / rate).sin_cos();
+    let (mut of_sine, mut of_cosine) = (0.0, 0.0);
+    for (n, x) in second.iter().enumerate() {
+        let (sine, cosine) = turn(n);
+        of_sine += f64::from(*x) * sine * 2.0 / rate;
+        of_cosine += f64::from(*x) * cosine * 2.0 / rate;
+    }
+    let left = second.iter().enumerate().map(|(n, x)| {
+        let (sine, cosine) = turn(n);
+        f64::from(*x) - of_sine * sine - of_cosine * cosine
+    });
+    let power = left.map(|x| x * x).sum::<f64>() / rate;
+    db_from_gain((2.0 * power).sqrt() / of_sine.hypot(of_cosine))
+}
+
+#[test]
+fn a_steady_tone_keeps_its_shape() {
+    for rate_hz in [44_100, 48_000, 96_000, 192_000] {
+        for hz in [50.0, 1000.0] {
+            let found = distortion_and_noise_db(rate_hz, hz);
+            assert!(found <= -148.0, "{hz} Hz at {rate_hz} Hz: {found:.1} dB");
+        }
+    }
+}
+
 struct Pumping {
     burst_db: f64,
     ripple_db: f64,
