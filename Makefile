@@ -23,7 +23,7 @@ test:
 	deploy/setup.sh $(TEST_TOOLS)
 	$(RUN) $(CARGO) test --locked --workspace --all-features
 	$(CARGO) test $(WITHOUT_FEATURES)
-	cd tests/bench && python3 -m unittest -q test_bench
+	cd tests/bench && ../../$(RUN) python3 -m unittest -q test_bench
 
 # The same tests with the large counts: of random sessions, graphs and mutated files.
 test-long: test-s3
@@ -50,8 +50,9 @@ lint:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --all-features
 	$(RUN) deploy/lint.sh
 
-# Where Mixdown stands beside the best peers on this machine, docs/performance.md: minutes to hours, by the variables there.
-bench:
+# What each node, each kernel and the queue cost, then where Mixdown stands beside the best peers on this machine,
+# docs/performance.md: minutes to hours, by the variables there.
+bench: bench-nodes
 	deploy/setup.sh ffmpeg flac python postgres
 	$(CARGO) build --release --locked -p mixdown
 	$(CARGO) build --release --locked -p mixdown-dsp --example convert
