@@ -57,7 +57,6 @@ async fn measure() {
     options.search_path = std::env::var_os("PATH");
     options.programs_dir = std::env::var_os("MIXDOWN_POSTGRES_BIN").map(PathBuf::from);
     let postgres = PrivatePostgres::start(&options).await.unwrap();
-    let mut lines = Vec::new();
 
     let (plain, _) = fresh(&postgres, "without_us", false).await;
     let without_us = without_us::pairs_per_second(&plain, SECONDS).await;
@@ -66,7 +65,7 @@ async fn measure() {
     let (pool, url) = fresh(&postgres, "farm", true).await;
     let coordinator = Coordinator::start(&url, folder.path());
     let pairs = workers::pairs_per_second(&pool, &coordinator, SECONDS).await;
-    lines.push(Line {
+    tell(&Line {
         what: "claim and settle pairs per second, 1,000 workers",
         measured: format!("{pairs:.0} of {without_us:.0} without us: {:.0} %", 100.0 * pairs / without_us),
         goal: "at least 50 %",
@@ -77,7 +76,7 @@ async fn measure() {
     let (pool, url) = fresh(&postgres, "idle", true).await;
     let coordinator = Coordinator::start(&url, folder.path());
     let (half, most) = workers::ready_to_started(&pool, &coordinator).await;
-    lines.push(Line {
+    tell(&Line {
         what: "from ready to started",
         measured: format!("p50 {half:.1} ms, p99 {most:.1} ms"),
         goal: "p50 20 ms, p99 100 ms",
@@ -88,20 +87,20 @@ async fn measure() {
     let (pool, url) = fresh(&postgres, "pulse", true).await;
     let coordinator = Coordinator::start(&url, folder.path());
     let pulse = pulse::measure(&pool, &coordinator).await;
-    lines.push(Line {
+    tell(&Line {
         what: "1,000 heartbeating workers, share of a core",
         measured: format!("coordinator {:.3}, PostgreSQL {:.3}", pulse.coordinator, pulse.postgres),
         goal: "less than 0.1 together",
         reached: pulse.coordinator + pulse.postgres < 0.1,
     });
-    lines.push(Line {
+    tell(&Line {
         what: "from cancel to the worker, with them",
         measured: format!("longest {:.0} ms of {}", pulse.cancel_ms, pulse.cancels),
         goal: "2000 ms",
         reached: pulse.cancel_ms <= 2000.0,
     });
     let submitting = submitting::milliseconds(&pool, &coordinator).await;
-    lines.push(Line {
+    tell(&Line {
         what: "submitting a session of 100 tracks",
         measured: format!("median {submitting:.0} ms"),
         goal: "50 ms",
@@ -111,7 +110,7 @@ async fn measure() {
 
     let (pool, _) = fresh(&postgres, "deep", true).await;
     let (shallow, deep) = depth::claim_milliseconds(&pool).await;
-    lines.push(Line {
+    tell(&Line {
         what: "a claim of 20 before 1,000,000 tasks",
         measured: format!("{deep:.2} ms, {shallow:.2} ms before 2,000: {:+.0} %", 100.0 * (deep / shallow - 1.0)),
         goal: "less than +20 %",
@@ -121,7 +120,7 @@ async fn measure() {
 
     let (pool, _) = fresh(&postgres, "history", true).await;
     let (new, old) = history::claim_milliseconds(&pool).await;
-    lines.push(Line {
+    tell(&Line {
         what: "a claim of 20 after a year of 110,000 jobs",
         measured: format!("{old:.2} ms, {new:.2} ms without: {:+.0} %", 100.0 * (old / new - 1.0)),
         goal: "less than +10 %",
@@ -139,17 +138,19 @@ async fn measure() {
     }
     let lowered = 100.0 * (1.0 - claims[0] / claims[1]);
     let seconds = snapshot::seconds();
-    lines.push(Line {
+    tell(&Line {
         what: "claims per second under a snapshot held open",
         measured: format!("{lowered:.0} % lower ({:.2} ms, {:.2} ms) after {seconds} s", claims[1], claims[0]),
         goal: if seconds >= 600 { "less than 10 % lower" } else { "less than 10 % after 600 s" },
         reached: lowered < 10.0 && seconds >= 600,
     });
 
-    for Line { what, measured, goal, reached } in lines {
-        println!("{what:<52} {measured:<52} {goal:<24} {}", if reached { "reached" } else { "MISSED" });
-    }
     postgres.stop().await.unwrap();
+}
+
+fn tell(line: &Line) {
+    let Line { what, measured, goal, reached } = line;
+    println!("{what:<52} {measured:<52} {goal:<24} {}", if *reached { "reached" } else { "MISSED" });
 }
 
 /// A database of its own, with our schema or empty.
