@@ -11,7 +11,7 @@ def rows(bench):
     long48, long96 = (sources.long(bench.folder, rate_hz, source) for rate_hz in (48_000, 96_000))
     out = lambda name: bench.folder / name
     cost = bench.medians({
-        "analyze": f"{bench.mixdown} analyze --json {long48}", "ebur128": peers.loudness(long48),
+        "analyze": f"{bench.mixdown} analyze {long48}", "ebur128": peers.loudness(long48),
         "convert": f"{bench.convert} {long96} {out('converted.wav')} 44100", "sox": peers.convert(long96, out("sox.wav")),
         "encode": f"{bench.convert} {long48} {out('encoded.flac')} 48000", "flac": peers.flac(long48, out("flac.flac")),
     }, SECONDS)
