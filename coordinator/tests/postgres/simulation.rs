@@ -384,7 +384,8 @@ async fn a_simulated_farm_shares_by_weight_starves_nothing_and_keeps_every_limit
     // task for a bulk task behind urgent ones.
     let reserve_bound = 30 + TASK_SECONDS.1 + 3 * STEP;
     let ageing_bound = 30 * 60 + TASK_SECONDS.1 + 3 * STEP;
-    while whole.iter().chain(&bulk).any(|job| !farm.waited.contains_key(job)) && farm.now < 2 * ageing_bound {
+    let end = farm.now + 2 * ageing_bound;
+    while whole.iter().chain(&bulk).any(|job| !farm.waited.contains_key(job)) && farm.now < end {
         farm.queue("stream", Priority::Urgent, Requirements::default(), farm.workers.len() / 2).await;
         farm.step().await;
     }
