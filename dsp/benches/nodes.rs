@@ -23,7 +23,9 @@ const BLOCK_FRAMES: usize = 1000;
 const SAMPLES: u32 = 40;
 const BLOCKS: u32 = 8;
 
+#[allow(clippy::print_stdout)]
 fn main() {
+    println!("{BLOCK_FRAMES} stereo frames at 48 kHz an iteration: read µs as ns per stereo frame");
     divan::main();
 }
 
