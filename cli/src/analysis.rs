@@ -1,7 +1,6 @@
 //! A file measured on this machine: what `analyze` tells of it, and what pages compare others with.
 
 use std::path::Path;
-use std::sync::mpsc;
 
 use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::digest::Digest;
@@ -9,6 +8,7 @@ use mixdown_dsp::kernels::true_peak::TruePeakReader;
 use mixdown_dsp::loudness::{Measurement, Meter, PeakMeter};
 use mixdown_dsp::media::{Decoder, MediaError};
 use mixdown_dsp::quality::{Analyzer, FileFacts, Profile, Quality, Source, Verdict};
+use mixdown_dsp::relay::relay;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,8 +16,7 @@ use crate::errors::{CommandError, Document};
 use crate::interrupt::Interrupt;
 
 const BLOCK_FRAMES: usize = 16_384;
-/// Blocks on their way between decoder and meter, and their length: all of them fit the cache.
-const BLOCKS: usize = 8;
+/// Shorter between decoder and meter: all that are on their way fit the cache.
 const LEVELS_BLOCK_FRAMES: usize = 4096;
 
 /// One file of what `mixdown analyze --json` prints.
@@ -97,7 +96,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Measures the levels of a file: the loudness on a thread of its own, and the true peak beside the decoder.
+    /// Measures the levels of a file: the true peak beside the decoder on a thread of its own, the loudness on this one.
     ///
     /// # Errors
     /// It cannot be read or decoded; stopped from the keyboard.
@@ -107,34 +106,17 @@ impl Levels {
         let (channels, sample_rate_hz) = (decoder.probe().channels as usize, decoder.probe().sample_rate_hz);
         let mut meter = Meter::loudness_only(sample_rate_hz, channels).with_speakers(decoder.speakers());
         let mut peaks = PeakMeter::new(channels);
-        let (decoded, to_meter) = mpsc::channel::<Buffer>();
-        let (metered, to_decoder) = mpsc::channel::<Buffer>();
-        for _ in 0..BLOCKS {
-            // Blocks go round: from here to the meter and back. The receiver is alive.
-            let _ = metered.send(Buffer::new(channels, LEVELS_BLOCK_FRAMES));
-        }
-        let mut measurement = std::thread::scope(|scope| {
-            let loudness = scope.spawn(move || {
-                for block in to_meter {
-                    meter.push(&block);
-                    // The decoder may have failed and gone.
-                    let _ = metered.send(block);
-                }
-                meter.finish()
-            });
-            while let Ok(mut block) = to_decoder.recv() {
-                block.set_frames(LEVELS_BLOCK_FRAMES);
-                if !read_on(&mut decoder, &mut block, file, interrupt)? {
-                    break;
-                }
-                peaks.push(&block);
-                if decoded.send(block).is_err() {
-                    break;
-                }
-            }
-            drop(decoded);
-            Ok::<_, CommandError>(loudness.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        let decode = |block: &mut Buffer| {
+            block.set_frames(LEVELS_BLOCK_FRAMES);
+            let more = read_on(&mut decoder, block, file, interrupt)?;
+            peaks.push(block);
+            Ok::<_, CommandError>(more)
+        };
+        relay(2, channels, decode, |block| {
+            meter.push(block);
+            Ok(())
         })?;
+        let mut measurement = meter.finish();
         measurement.true_peak_dbtp = peaks.finish();
         Ok(Self { size_bytes, format: decoder.format(), bits: decoder.bits(), measurement })
     }

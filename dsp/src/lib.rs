@@ -10,7 +10,7 @@
 //! session                document, validate, digest
 //! nodes    loudness   quality   media
 //! kernels                slices in, slices out
-//! node · control · automation · buffer · units · math · simd · digest
+//! node · control · automation · buffer · relay · units · math · simd · digest
 //! ```
 
 pub mod automation;
@@ -29,6 +29,7 @@ pub mod nodes;
 pub mod plan;
 pub mod progress;
 pub mod quality;
+pub mod relay;
 pub mod session;
 pub mod simd;
 pub mod units;

@@ -11,7 +11,6 @@ mod delivered;
 mod edges;
 mod headroom;
 mod lossy;
-mod relay;
 pub mod report;
 pub mod solve;
 

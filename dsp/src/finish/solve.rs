@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::{Ceiling, Chain, ChainSpec};
 use super::edges::Edges;
-use super::relay::relay;
 use crate::buffer::Buffer;
 use crate::execute::ExecuteError;
 use crate::kernels::true_peak::TruePeakReader;
 use crate::loudness::Meter;
 use crate::media::pcm::PcmReader;
 use crate::progress::Monitor;
+use crate::relay::relay;
 use crate::session::valid::Loudness;
 use crate::units::{db_from_gain, gain_from_db};
 

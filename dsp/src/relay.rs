@@ -12,7 +12,7 @@ const ON_THE_WAY: usize = 4;
 ///
 /// # Errors
 /// The first error of `take`, or else of `make`.
-pub(super) fn relay<E: Send>(
+pub fn relay<E: Send>(
     threads: usize,
     channels: usize,
     mut make: impl FnMut(&mut Buffer) -> Result<bool, E> + Send,
