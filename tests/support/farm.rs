@@ -347,6 +347,17 @@ impl Farm {
         wrong
     }
 
+    /// Which of these rules are broken once the rows are changed by this; the change is taken back.
+    pub async fn broken_by(&self, change: &'static str, rules: &[audit::rules::Rule]) -> Vec<String> {
+        let pool = sqlx::PgPool::connect(&self.database_url()).await.expect("the database answers");
+        let mut transaction = pool.begin().await.expect("a transaction begins");
+        sqlx::raw_sql(change).execute(&mut *transaction).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+        let wrong = audit::broken(&mut transaction, rules).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+        transaction.rollback().await.expect("it is taken back");
+        pool.close().await;
+        wrong
+    }
+
     /// One column of text from the database.
     pub async fn texts(&self, sql: &'static str) -> Vec<String> {
         let pool = sqlx::PgPool::connect(&self.database_url()).await.expect("the database answers");
