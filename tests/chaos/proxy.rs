@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 #[derive(Debug, Clone)]
 pub enum Target {
     Unix(PathBuf),
-    /// Any of these that answers, in random order.
-    Tcp(Vec<SocketAddr>),
+    Tcp(SocketAddr),
+    /// Any of these that is not cut and answers, in random order.
+    Any(Vec<Way>),
 }
 
 /// What a store does wrong.
@@ -42,6 +43,8 @@ pub struct Weather {
 pub struct Way {
     pub address: SocketAddr,
     weather: Arc<Mutex<Weather>>,
+    /// Its own, so that what other ways do does not change what this one draws.
+    random: Arc<Mutex<fastrand::Rng>>,
 }
 
 /// How often a black hole looks whether it is over.
@@ -51,12 +54,12 @@ const LONGEST_STALL: Duration = Duration::from_secs(10);
 const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Way {
-    /// Opens a way at a free port of this address.
-    pub async fn open(host: &str, target: Target) -> Self {
+    /// Opens a way at a free port of this address, which draws from this seed.
+    pub async fn open(host: &str, target: Target, seed: u64) -> Self {
         let listener = TcpListener::bind((host, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it listens");
-        let weather = Arc::new(Mutex::new(Weather::default()));
-        let way = Self { address, weather };
+        let random = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
+        let way = Self { address, weather: Arc::default(), random };
         let serving = way.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -85,16 +88,31 @@ impl Way {
                     self.both(client, server).await;
                 }
             }
-            Target::Tcp(mut addresses) => {
-                fastrand::shuffle(&mut addresses);
-                for address in addresses {
-                    if let Ok(Ok(server)) = tokio::time::timeout(CONNECT_PATIENCE, TcpStream::connect(address)).await {
-                        let _ = server.set_nodelay(true);
+            Target::Tcp(address) => {
+                if let Some(server) = connect(address).await {
+                    self.both(client, server).await;
+                }
+            }
+            Target::Any(mut ways) => {
+                self.random().shuffle(&mut ways);
+                for way in ways {
+                    if way.weather().cut {
+                        tokio::time::sleep(CONNECT_PATIENCE).await;
+                    } else if let Some(server) = connect(way.address).await {
                         return self.both(client, server).await;
                     }
                 }
             }
         }
+    }
+
+    fn random(&self) -> MutexGuard<'_, fastrand::Rng> {
+        self.random.lock().expect("no holder panics")
+    }
+
+    /// The fault that hits a piece, if one does.
+    fn happening(&self, weather: &Weather) -> Option<StoreFault> {
+        weather.store.filter(|(_, percent)| self.random().u8(..100) < *percent).map(|(fault, _)| fault)
     }
 
     async fn both<S: AsyncRead + AsyncWrite>(&self, client: TcpStream, server: S) {
@@ -125,7 +143,7 @@ impl Way {
             self.while_cut().await;
             let weather = self.weather();
             tokio::time::sleep(weather.delay).await;
-            match happening(&weather) {
+            match self.happening(&weather) {
                 Some(StoreFault::Status(status)) if is_request(&piece[..bytes]) => {
                     let _ = answer.send(status).await;
                     // The other half answers and ends the connection.
@@ -161,7 +179,7 @@ impl Way {
             let weather = self.weather();
             tokio::time::sleep(weather.delay).await;
             let body = body_begins(&piece[..bytes]);
-            match happening(&weather) {
+            match self.happening(&weather) {
                 Some(StoreFault::Truncate) => {
                     let _ = to.write_all(&piece[..body + (bytes - body) / 2]).await;
                     return;
@@ -176,9 +194,11 @@ impl Way {
     }
 }
 
-/// The fault that hits this piece, if one does.
-fn happening(weather: &Weather) -> Option<StoreFault> {
-    weather.store.filter(|(_, percent)| fastrand::u8(..100) < *percent).map(|(fault, _)| fault)
+async fn connect(address: SocketAddr) -> Option<TcpStream> {
+    let connected = tokio::time::timeout(CONNECT_PATIENCE, TcpStream::connect(address)).await;
+    let server = connected.ok()?.ok()?;
+    let _ = server.set_nodelay(true);
+    Some(server)
 }
 
 fn is_request(piece: &[u8]) -> bool {

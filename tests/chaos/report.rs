@@ -1,79 +1,29 @@
 //! What the chaos came to, as a table.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use sqlx::PgPool;
-
+use crate::beside::Beside;
+use crate::clients::Told;
 use crate::farm::LEASE;
+use crate::faults::Fault;
+use crate::recovery::{Passed, Recoveries};
+use crate::relay::Seen;
+use crate::script::Extent;
 use crate::support::audit::Holdings;
-
-/// A fault that has passed.
-#[derive(Debug, Clone)]
-pub struct Passed {
-    pub kind: String,
-    pub begun: SystemTime,
-    pub ended: SystemTime,
-    /// The worker that may have lost what it held, by name.
-    pub worker: Option<String>,
-    /// It kept the whole farm from handing tasks out: a coordinator's or the database's.
-    pub upstream: bool,
-}
-
-/// From the fault to the task running again, for attempts that were lost with their worker.
-#[derive(Debug, Default)]
-pub struct Recoveries {
-    /// With nothing else in the way.
-    pub alone: Vec<Duration>,
-    /// While another fault held up coordinators or the database.
-    pub disturbed: Vec<Duration>,
-}
-
-/// Finds each lost attempt's fault and successor.
-pub async fn recoveries(pool: &PgPool, faults: &[Passed]) -> Recoveries {
-    let lost: Vec<(String, f64, f64, f64)> = sqlx::query_as(
-        "select worker.name, extract(epoch from lost.start_time)::double precision,
-            extract(epoch from lost.end_time)::double precision, extract(epoch from next.start_time)::double precision
-         from attempt as lost
-         join worker using (worker_id)
-         join attempt as next on next.task_id = lost.task_id and next.attempt = lost.attempt + 1
-         join task on task.task_id = lost.task_id
-         where lost.outcome = 'worker_lost'
-            -- What stopped for good waited for its client to ask for more.
-            and not exists (
-                select from event
-                where event.job_id = task.job_id and message like 'to be run again:%'
-                    and event.create_time between lost.end_time and next.start_time)",
-    )
-    .fetch_all(pool)
-    .await
-    .expect("the attempts are read");
-    let at = |seconds: f64| UNIX_EPOCH + Duration::from_secs_f64(seconds);
-    let mut recoveries = Recoveries::default();
-    for (worker, start, end, again) in lost {
-        let of_worker = faults.iter().filter(|fault| fault.worker.as_deref() == Some(worker.as_str()));
-        let strikes = of_worker.filter(|fault| fault.begun < at(end) && fault.ended > at(start));
-        // A worker that could not be heard for another reason has no strike of its own.
-        let Some(strike) = strikes.map(|fault| fault.begun.max(at(start))).min() else { continue };
-        let took = at(again).duration_since(strike).unwrap_or_default();
-        let disturbed = faults.iter().any(|fault| fault.upstream && fault.begun < at(again) && fault.ended > strike);
-        if disturbed { recoveries.disturbed.push(took) } else { recoveries.alone.push(took) }
-    }
-    recoveries.alone.sort();
-    recoveries.disturbed.sort();
-    recoveries
-}
+use crate::watch::Watch;
 
 /// Everything that is told.
 pub struct Report<'a> {
     pub seed: u64,
     pub network: &'a str,
-    pub jobs: usize,
-    pub retried: usize,
-    pub submitted_twice: usize,
-    pub late_settlements: usize,
+    pub told: &'a Told,
     pub outcomes: BTreeMap<String, i64>,
+    /// Those during which a job was active.
     pub faults: &'a [Passed],
+    pub beside: &'a Beside,
+    pub seen: &'a Seen,
+    pub watch: Watch,
     pub recoveries: &'a Recoveries,
     pub holdings: &'a Holdings,
     pub seconds: f64,
@@ -81,34 +31,95 @@ pub struct Report<'a> {
 
 impl Report<'_> {
     pub fn text(&self) -> String {
-        let mut text = format!(
-            "seed {} · {} · {:.0} s\n{:>6}  jobs, {} of them submitted twice at once, {} run again by their client\n",
-            self.seed, self.network, self.seconds, self.jobs, self.submitted_twice, self.retried
-        );
-        text += &format!("{:>6}  faults\n", self.faults.len());
-        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-        self.faults.iter().for_each(|fault| *kinds.entry(&fault.kind).or_default() += 1);
-        kinds.iter().for_each(|(kind, count)| text += &format!("{count:>14}  {kind}\n"));
-        text +=
-            &format!("{:>6}  settlements of attempts that had ended, none of which counted\n", self.late_settlements);
-        text += &format!("{:>6}  attempts\n", self.outcomes.values().sum::<i64>());
-        self.outcomes.iter().for_each(|(outcome, count)| text += &format!("{count:>14}  {outcome}\n"));
-        for (what, of) in [("alone", &self.recoveries.alone), ("amid other faults", &self.recoveries.disturbed)] {
-            let quantile = |share: usize| of.get((of.len() * share / 100).min(of.len().saturating_sub(1)));
-            let seconds = |share| quantile(share).map_or(0.0, Duration::as_secs_f64);
-            text += &format!(
-                "{:>6}  recoveries {what}: median {:.1} s, 95 % {:.1} s, longest {:.1} s (lease {} s)\n",
-                of.len(),
-                seconds(50),
-                seconds(95),
-                seconds(100),
-                LEASE.as_secs()
-            );
+        let Told { jobs, twice, cancelled, retried, uploads } = self.told;
+        let mut text = format!("seed {} · {} · {:.0} s\n", self.seed, self.network, self.seconds);
+        let mut line = |count: usize, what: &str| text += &format!("{count:>6}  {what}\n");
+        line(jobs.len(), &format!("jobs, {twice} of them submitted twice at once"));
+        line(cancelled.len(), "jobs cancelled and run again");
+        line(retried.len(), "jobs that failed and were run again");
+        line(*uploads, "times that input files were uploaded again, for the store had given them wrong");
+        line(self.faults.len(), "faults while a job was active");
+        for (kind, count) in kinds(self.faults) {
+            line(count, &format!("    {kind}"));
         }
+        let attempts: i64 = self.outcomes.values().sum();
+        line(attempts as usize, "attempts");
+        for (outcome, count) in &self.outcomes {
+            line(*count as usize, &format!("    {outcome}"));
+        }
+        line(self.seen.doubled, "calls of a worker made at two coordinators and answered by both");
+        line(self.seen.stale_successes, "successes that came after their lease, none of which counted");
+        line(self.beside.settled_again, "settlements of attempts that had ended, none of which changed anything");
+        let Beside { collections, collected, .. } = self.beside;
+        line(*collections, &format!("collections of garbage meanwhile, which took {collected} blobs"));
+        let Watch { snapshots, amid_work, blind } = self.watch;
+        let seen = format!("snapshots held to the rules, {amid_work} of them amid work; {blind} times no database");
+        line(snapshots, &seen);
+        let Recoveries { alone, disturbed, since_last, unheard, .. } = self.recoveries;
+        line(*unheard, "attempts lost that were given in answer to calls of workers that had gone");
+        line(alone.len(), &format!("recoveries with nothing else in the way: {}", quantiles(alone)));
+        line(disturbed.len(), &format!("recoveries amid other faults: {}", quantiles(disturbed)));
+        line(since_last.len(), &format!("    from the end of the last of these: {}", quantiles(since_last)));
         let Holdings { blobs, orphans, masters } = self.holdings;
-        text += &format!(
-            "{masters:>6}  masters, each the bytes of the calm run\n{blobs:>6}  blobs, each the bytes of its digest\n"
-        );
-        text + &format!("{orphans:>6}  blobs without a row, of attempts that did not count\n")
+        line(*masters, "masters, each the bytes of the calm run");
+        line(*blobs, "blobs, each the bytes of its digest");
+        line(*orphans, "blobs without a row, of attempts that did not count");
+        text
     }
+
+    /// Asserts that there was so much chaos, and that the farm recovered in time. The short run shares its processors with
+    /// other tests: its times say nothing.
+    pub fn is_of(&self, extent: &Extent) {
+        let seed = extent.seed;
+        let (faults, jobs) = (self.faults.len(), self.told.jobs.len());
+        assert!(faults >= extent.faults, "seed {seed}: {faults} faults while a job was active, not {}", extent.faults);
+        assert!(jobs >= extent.jobs, "seed {seed}: {jobs} jobs, not {}", extent.jobs);
+        assert!(self.watch.amid_work * 2 > self.watch.snapshots, "seed {seed}: {:?}", self.watch);
+        let Recoveries { alone, disturbed, since_last, unheard, .. } = self.recoveries;
+        let recoveries = alone.len() + disturbed.len();
+        assert!(*unheard <= 1 + recoveries / 5, "seed {seed}: {unheard} attempts were heard of by nobody");
+        assert!(self.seen.doubled >= faults, "seed {seed}: only {} calls were made twice", self.seen.doubled);
+        if extent.faults < Fault::kinds().values().sum() {
+            return;
+        }
+        let met = kinds(self.faults);
+        let missing: Vec<_> = Fault::kinds().into_keys().filter(|kind| !met.contains_key(kind)).collect();
+        assert!(missing.is_empty(), "seed {seed}: these faults did not happen: {missing:?}");
+        let enough = recoveries * FAULTS_OF_A_RECOVERY >= faults;
+        assert!(enough, "seed {seed}: only {recoveries} tasks were lost and ran again");
+        if !extent.is_long() {
+            return;
+        }
+        assert!(alone.len() >= ENOUGH_ALONE, "seed {seed}: only {} recoveries that nothing disturbed", alone.len());
+        assert!(self.seen.stale_successes > 0, "seed {seed}: no success came after its lease");
+        assert!(self.beside.collected > 0, "seed {seed}: no garbage was collected");
+        for times in [alone, since_last] {
+            let longest = times.last().copied().unwrap_or_default();
+            assert!(longest < 2 * LEASE, "seed {seed}: a task ran again only after {longest:?}");
+        }
+    }
+}
+
+/// At least one recovery comes of so many faults: a good third of them may cost a worker what it holds.
+const FAULTS_OF_A_RECOVERY: usize = 10;
+/// Recoveries that nothing else disturbed, at least, in a long run.
+const ENOUGH_ALONE: usize = 5;
+
+/// How many there were of each kind.
+fn kinds(faults: &[Passed]) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    faults.iter().for_each(|fault| *kinds.entry(fault.kind.clone()).or_default() += 1);
+    kinds
+}
+
+fn quantiles(of: &[Duration]) -> String {
+    let quantile = |share: usize| of.get((of.len() * share / 100).min(of.len().saturating_sub(1)));
+    let seconds = |share| quantile(share).map_or(0.0, Duration::as_secs_f64);
+    format!(
+        "median {:.1} s, 95 % {:.1} s, longest {:.1} s (lease {} s)",
+        seconds(50),
+        seconds(95),
+        seconds(100),
+        LEASE.as_secs()
+    )
 }
