@@ -34,7 +34,8 @@ test-long: test-s3
 test-s3:
 	deploy/setup.sh $(TEST_TOOLS)
 	$(RUN) env MIXDOWN_TEST_STORE=ceph $(CARGO) test --locked --workspace --all-features \
-		--test failures --test faults --test identity --test recall
+		--test audited --test deliveries --test failover --test failures --test faults --test identity --test python \
+		--test recall
 
 # A farm of real processes under 300 faults; a failure is repeated with its MIXDOWN_CHAOS_SEED.
 chaos:

@@ -43,6 +43,9 @@ pub struct Arguments {
     /// How long after their end jobs are archived: shown as before, but no longer retried.
     #[arg(long, value_name = "DURATION", env = "MIXDOWN_ARCHIVE_AFTER", default_value = "30d", value_parser = quantity::duration)]
     archive_after: Duration,
+    /// Safe only while no worker runs.
+    #[arg(long, hide = true, default_value = "24h", value_parser = quantity::duration)]
+    orphan_grace: Duration,
     /// Most connections to the database.
     #[arg(long, value_name = "N", env = "MIXDOWN_DATABASE_CONNECTIONS", default_value_t = 16,
         value_parser = clap::value_parser!(u32).range(2..=1000))]
@@ -100,6 +103,7 @@ impl Arguments {
             heartbeat_seconds: self.heartbeat.as_secs_f64(),
             artifact_bytes: self.artifact_bytes,
             archive_after: self.archive_after,
+            orphan_grace: self.orphan_grace,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The farm's clients: they submit as jobs end, some of it twice at once, and some change their minds.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -30,19 +31,23 @@ pub struct Told {
 }
 
 impl Told {
-    /// Submits as many jobs as are wanted, and more until the faults are over.
+    /// Submits as many jobs as are wanted, and more until the faults are over; says whether any were active when it last
+    /// could see.
     pub async fn submit(
         &mut self,
         extent: &Extent,
         client: &Client,
         pool: &PgPool,
         production: &Production,
+        busy: &AtomicBool,
         faults_over: &CancellationToken,
     ) {
         let mut minds: JoinSet<Option<String>> = JoinSet::new();
         while self.jobs.len() < extent.jobs || !faults_over.is_cancelled() {
             tokio::time::sleep(LOOK_EVERY).await;
-            if active_jobs(pool).await.is_none_or(|active| active >= JOBS_AT_ONCE) {
+            let Some(active) = active_jobs(pool).await else { continue };
+            busy.store(active > 0, Ordering::Relaxed);
+            if active >= JOBS_AT_ONCE {
                 continue;
             }
             let index = self.jobs.len();

@@ -97,6 +97,17 @@ impl Farm {
         self.machines.iter_mut().for_each(|machine| machine.keep_up(self.folder.path()));
     }
 
+    /// Starts the coordinators anew, as ones whose collection of garbage spares nothing for being young: once no worker has
+    /// anything to do.
+    pub fn spare_nothing(&mut self) {
+        for coordinator in &mut self.machines[..COORDINATORS] {
+            coordinator.kill();
+            coordinator.arguments.extend(["--orphan-grace", "0s"].map(str::to_owned));
+            coordinator.down = false;
+        }
+        self.keep_up();
+    }
+
     /// Ends PostgreSQL at once, by this signal to its postmaster; the rest of it notices by itself.
     pub fn strike_postgres(&mut self, signal: Signal) {
         kill(process(&self.folder.path().join("postgres")), signal).expect("PostgreSQL runs");

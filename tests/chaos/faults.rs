@@ -151,6 +151,16 @@ impl Fault {
         }
     }
 
+    /// Whether a worker is not heard from its beginning on, for certain.
+    pub fn silences(self) -> bool {
+        match self {
+            Self::Kill(_) | Self::Freeze(_) | Self::CutUpstream(_) | Self::Isolate(_) | Self::Hold => {
+                self.worker().is_some()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it holds up coordinators or the database.
     pub fn is_upstream(self) -> bool {
         match self {

@@ -21,6 +21,7 @@ mod support;
 mod watch;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sqlx::PgPool;
@@ -75,13 +76,14 @@ async fn chaos(extent: &Extent) {
 
     let (mut told, mut watch, mut beside) = (Told::default(), Watch::default(), Beside::default());
     let (faults_over, all_ended) = (CancellationToken::new(), CancellationToken::new());
+    let busy = AtomicBool::new(false);
     let clients = async {
-        told.submit(extent, &client, &pool, &production, &faults_over).await;
+        told.submit(extent, &client, &pool, &production, &busy, &faults_over).await;
         told.ask_again(&client, &pool, &production).await;
         all_ended.cancel();
     };
     let machines = async {
-        let passed = suffer(&mut farm, &client, &pool, scenes(extent), &mut beside).await;
+        let passed = suffer(&mut farm, &client, &pool, scenes(extent), &busy, &mut beside).await;
         faults_over.cancel();
         let deadline = Instant::now() + CALM_PATIENCE + LONGEST_JOB * extent.jobs as u32;
         while !all_ended.is_cancelled() {
@@ -98,9 +100,14 @@ async fn chaos(extent: &Extent) {
         (passed, ()) = async { tokio::join!(machines, clients) } => passed,
     };
 
-    let mut wrong = uncollected(&client, &pool).await;
+    let mut wrong = audit::rows(&pool).await;
+    farm.spare_nothing();
+    let collected = client.collect_garbage(Duration::ZERO).await;
+    wrong.extend(uncollected(&pool).await);
     wrong.extend(audit::rows(&pool).await);
     let holdings = audit::store(&pool, &farm.store(), &mut wrong).await;
+    wrong
+        .extend((holdings.orphans > 0).then(|| format!("{} blobs without a row were not collected", holdings.orphans)));
     let known: Vec<String> = sqlx::query_scalar("select job_id::text from job where display_name like 'version %'")
         .fetch_all(&pool)
         .await
@@ -126,6 +133,7 @@ async fn chaos(extent: &Extent) {
         watch,
         recoveries: &recoveries,
         holdings: &holdings,
+        collected: &collected,
         seconds: begun.elapsed().as_secs_f64(),
     };
     println!("{}", report.text());
@@ -141,6 +149,7 @@ async fn suffer(
     client: &Client,
     pool: &PgPool,
     scenes: Vec<Scene>,
+    busy: &AtomicBool,
     beside: &mut Beside,
 ) -> Vec<Passed> {
     /// A fault under way.
@@ -155,9 +164,12 @@ async fn suffer(
     let mut to_come = scenes.into_iter().peekable();
     while to_come.peek().is_some() || !active.is_empty() {
         farm.keep_up();
-        // One that clashes with what lasts waits for its end.
-        let may_begin =
-            |scene: &Scene| active.len() < AT_ONCE && active.iter().all(|it| !it.scene.fault.clashes(scene.fault));
+        // One that clashes with what lasts waits for its end, and all of them for jobs to fall upon.
+        let may_begin = |scene: &Scene| {
+            busy.load(Ordering::Relaxed)
+                && active.len() < AT_ONCE
+                && active.iter().all(|it| !it.scene.fault.clashes(scene.fault))
+        };
         if let Some(scene) = to_come.next_if(may_begin) {
             scene.fault.begin(farm).await;
             active.push(Active { scene, begun: SystemTime::now(), until: Instant::now() + scene.duration });
@@ -172,6 +184,7 @@ async fn suffer(
                 begun,
                 ended: SystemTime::now(),
                 worker: fault.worker().map(|index| farm.machines[index].name.clone()),
+                silences: fault.silences(),
                 upstream: fault.is_upstream(),
             });
             if let Some(aside) = aside {
@@ -196,9 +209,10 @@ async fn amid_jobs(pool: &PgPool, faults: Vec<Passed>) -> Vec<Passed> {
     faults.into_iter().filter(amid).collect()
 }
 
-/// Collects all garbage; what should have gone and has not.
-async fn uncollected(client: &Client, pool: &PgPool) -> Vec<String> {
-    client.collect_garbage(Duration::ZERO).await;
+/// What should have gone once all garbage was collected, and has not.
+async fn uncollected(pool: &PgPool) -> Vec<String> {
+    // Coordinators collect by themselves too: what one of them is about just now is waited for.
+    sqlx::raw_sql("begin; lock table blob; commit").execute(pool).await.unwrap();
     let left = "select 'blob ' || digest from blob
         where not uploaded and pinned_until < now()
             and not exists (

@@ -15,6 +15,8 @@ pub struct Passed {
     pub ended: SystemTime,
     /// The worker that may have lost what it held, by name.
     pub worker: Option<String>,
+    /// From its beginning on that worker was not heard: from then on its leases run out.
+    pub silences: bool,
     /// It kept the whole farm from handing tasks out: a coordinator's or the database's.
     pub upstream: bool,
 }
@@ -32,15 +34,24 @@ const EXPIRY_PATIENCE: Duration = Duration::from_secs(2);
 /// A claim under way for a call whose caller is gone may take so long to end.
 const IN_FLIGHT: Duration = LEASE;
 
-/// From the fault to the task running again, for attempts that were lost with their worker; ascending.
+/// From a fault to the task running again, for an attempt that was lost with its worker.
+#[derive(Debug, PartialEq, PartialOrd)]
+pub struct Recovery {
+    pub took: Duration,
+    /// The kind of fault.
+    pub after: String,
+}
+
+/// How lost attempts ran again; times ascend.
 #[derive(Debug, Default)]
 pub struct Recoveries {
-    /// With nothing else in the way.
-    pub alone: Vec<Duration>,
-    /// While another fault held up coordinators or the database.
-    pub disturbed: Vec<Duration>,
+    /// From the fault that silenced the worker, with nothing else in the way.
+    pub alone: Vec<Recovery>,
+    /// From the first of the faults, where another held up coordinators or the database, or the first did not silence the
+    /// worker for certain.
+    pub disturbed: Vec<Recovery>,
     /// Of those, from the end of the last of these faults.
-    pub since_last: Vec<Duration>,
+    pub since_last: Vec<Recovery>,
     /// Attempts that nobody heard of: given in answer to a call whose caller was lost or given up while it was under way.
     pub unheard: usize,
     /// Attempts that were lost though no fault accounts for it.
@@ -84,7 +95,7 @@ impl Recoveries {
         let mut recoveries = Self::default();
         lost.iter().for_each(|lost| recoveries.add(lost, faults));
         for times in [&mut recoveries.alone, &mut recoveries.disturbed, &mut recoveries.since_last] {
-            times.sort();
+            times.sort_by_key(|recovery| recovery.took);
         }
         recoveries
     }
@@ -94,31 +105,37 @@ impl Recoveries {
         let (start, end) = (at(lost.start), at(lost.end));
         let of_worker = |fault: &&Passed| fault.worker.as_ref() == Some(&lost.worker);
         let first = |from: SystemTime, to: SystemTime| {
-            let own = faults.iter().filter(of_worker).filter(|fault| fault.overlaps(from, to));
-            let upstream = faults.iter().filter(|fault| fault.upstream && fault.overlaps(from, to));
-            own.map(|it| it.begun).min().or_else(|| upstream.map(|it| it.begun).min()).map(|begun| begun.max(start))
+            let near = || faults.iter().filter(move |fault| fault.overlaps(from, to));
+            let own = near().filter(of_worker).min_by_key(|fault| fault.begun);
+            own.or_else(|| near().filter(|fault| fault.upstream).min_by_key(|fault| fault.begun))
         };
         // What keeps a worker from being heard begins before its lease runs out.
         let heard = start.max(end - LEASE - EXPIRY_PATIENCE);
-        let cause = match first(heard, end) {
-            Some(cause) => cause,
-            None if first(start - IN_FLIGHT, start).is_some() => {
+        let cause = match (first(heard, end), first(start - IN_FLIGHT, start)) {
+            (Some(cause), _) => cause,
+            (None, Some(before)) => {
                 self.unheard += 1;
-                start
+                before
             }
-            None => {
+            (None, None) => {
                 let Lost { worker, task_id, attempt, .. } = lost;
                 let what = format!("attempt {attempt} of task {task_id} was lost with {worker}, without a fault");
                 return self.unexplained.push(what);
             }
         };
         let Some(again) = lost.again.map(at) else { return };
-        let took = again.duration_since(cause).unwrap_or_default();
-        let upstream = faults.iter().filter(|fault| fault.upstream && fault.overlaps(cause, again));
-        let Some(last) = upstream.map(|fault| fault.ended).max() else { return self.alone.push(took) };
-        self.disturbed.push(took);
-        let own = faults.iter().filter(of_worker).filter(|fault| fault.overlaps(heard, end)).map(|fault| fault.ended);
-        let last = own.chain([last, cause]).max().unwrap_or(cause);
-        self.since_last.push(again.duration_since(last).unwrap_or_default());
+        let since = |time: SystemTime| Recovery {
+            took: again.duration_since(time).unwrap_or_default(),
+            after: cause.kind.clone(),
+        };
+        let begun = cause.begun.max(start);
+        let upstream = || faults.iter().filter(|fault| fault.upstream && fault.overlaps(begun, again));
+        if cause.silences && upstream().next().is_none() {
+            return self.alone.push(since(begun));
+        }
+        self.disturbed.push(since(begun));
+        let own = faults.iter().filter(of_worker).filter(|fault| fault.overlaps(heard, end));
+        let last = own.chain(upstream()).map(|fault| fault.ended).max();
+        self.since_last.push(since(last.map_or(begun, |last| last.max(begun))));
     }
 }

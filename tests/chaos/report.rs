@@ -1,13 +1,14 @@
 //! What the chaos came to, as a table.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+
+use mixdown_proto::v1::{Amount, CollectGarbageResponse};
 
 use crate::beside::Beside;
 use crate::clients::Told;
 use crate::farm::LEASE;
 use crate::faults::Fault;
-use crate::recovery::{Passed, Recoveries};
+use crate::recovery::{Passed, Recoveries, Recovery};
 use crate::relay::Seen;
 use crate::script::Extent;
 use crate::support::audit::Holdings;
@@ -26,6 +27,8 @@ pub struct Report<'a> {
     pub watch: Watch,
     pub recoveries: &'a Recoveries,
     pub holdings: &'a Holdings,
+    /// In the end.
+    pub collected: &'a CollectGarbageResponse,
     pub seconds: f64,
 }
 
@@ -60,10 +63,15 @@ impl Report<'_> {
         line(alone.len(), &format!("recoveries with nothing else in the way: {}", quantiles(alone)));
         line(disturbed.len(), &format!("recoveries amid other faults: {}", quantiles(disturbed)));
         line(since_last.len(), &format!("    from the end of the last of these: {}", quantiles(since_last)));
-        let Holdings { blobs, orphans, masters } = self.holdings;
+        let count = |amount: &Option<Amount>| amount.as_ref().map_or(0, |amount| amount.count as usize);
+        line(count(&self.collected.blobs), "blobs collected in the end, which nothing needed any more");
+        line(
+            count(&self.collected.orphans),
+            "blobs without a row collected in the end, of attempts that did not count",
+        );
+        let Holdings { blobs, masters, .. } = self.holdings;
         line(*masters, "masters, each the bytes of the calm run");
         line(*blobs, "blobs, each the bytes of its digest");
-        line(*orphans, "blobs without a row, of attempts that did not count");
         text
     }
 
@@ -94,8 +102,11 @@ impl Report<'_> {
         assert!(self.seen.stale_successes > 0, "seed {seed}: no success came after its lease");
         assert!(self.beside.collected > 0, "seed {seed}: no garbage was collected");
         for times in [alone, since_last] {
-            let longest = times.last().copied().unwrap_or_default();
-            assert!(longest < 2 * LEASE, "seed {seed}: a task ran again only after {longest:?}");
+            let longest = times.last();
+            assert!(
+                longest.is_none_or(|longest| longest.took < 2 * LEASE),
+                "seed {seed}: a task ran again only after {longest:?}"
+            );
         }
     }
 }
@@ -112,14 +123,10 @@ fn kinds(faults: &[Passed]) -> BTreeMap<String, usize> {
     kinds
 }
 
-fn quantiles(of: &[Duration]) -> String {
-    let quantile = |share: usize| of.get((of.len() * share / 100).min(of.len().saturating_sub(1)));
-    let seconds = |share| quantile(share).map_or(0.0, Duration::as_secs_f64);
-    format!(
-        "median {:.1} s, 95 % {:.1} s, longest {:.1} s (lease {} s)",
-        seconds(50),
-        seconds(95),
-        seconds(100),
-        LEASE.as_secs()
-    )
+fn quantiles(of: &[Recovery]) -> String {
+    let Some(longest) = of.last() else { return "none".into() };
+    let seconds = |share: usize| of[(of.len() * share / 100).min(of.len() - 1)].took.as_secs_f64();
+    let (median, most) = (seconds(50), seconds(95));
+    let Recovery { took, after } = longest;
+    format!("median {median:.1} s, 95 % {most:.1} s, longest {:.1} s ({after}); lease {LEASE:?}", took.as_secs_f64())
 }

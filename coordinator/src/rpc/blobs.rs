@@ -216,8 +216,8 @@ impl BlobService for Blobs {
             Some(Err(_)) => return Err(status::invalid_field("artifact_bytes", "it is negative".into())),
         };
         let bounds = Bounds { artifact_bytes, older_than, masters: request.masters };
-        let Farm { pool, store, .. } = &self.0;
-        let collected = collect::collect(pool, store, &bounds, collect::ORPHAN_GRACE, request.dry_run).await?;
+        let Farm { pool, store, orphan_grace, .. } = &self.0;
+        let collected = collect::collect(pool, store, &bounds, *orphan_grace, request.dry_run).await?;
         let amount = |amount: Amount| Some(v1::Amount { count: amount.count, bytes: amount.bytes });
         Ok(Response::new(v1::CollectGarbageResponse {
             artifacts: amount(collected.artifacts),

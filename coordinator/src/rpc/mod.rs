@@ -43,6 +43,8 @@ pub(crate) struct Farm {
     pub heartbeat: Duration,
     /// Whether calls without a token count as those of an admin of project `default`.
     pub anonymous: bool,
+    /// How long an object that no row knows is left alone.
+    pub orphan_grace: Duration,
 }
 
 impl Farm {

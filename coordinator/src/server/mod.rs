@@ -55,6 +55,8 @@ pub struct Config {
     pub artifact_bytes: u64,
     /// How long after their end jobs leave the tables of work.
     pub archive_after: Duration,
+    /// How long a collection of garbage leaves an object alone that no row knows.
+    pub orphan_grace: Duration,
 }
 
 impl Default for Config {
@@ -71,6 +73,7 @@ impl Default for Config {
             heartbeat_seconds: 1.0,
             artifact_bytes: 50 << 30,
             archive_after: Duration::from_secs(30 * 24 * 3600),
+            orphan_grace: collect::ORPHAN_GRACE,
         }
     }
 }
@@ -186,6 +189,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<
         lease,
         heartbeat,
         anonymous: config.insecure || address.ip().is_loopback(),
+        orphan_grace: config.orphan_grace,
     };
 
     let (health, health_service) = tonic_health::server::health_reporter();
