@@ -102,7 +102,9 @@ async fn chaos(extent: &Extent) {
 
     let mut wrong = audit::rows(&pool).await;
     farm.spare_nothing();
+    until_collected(&pool).await;
     let collected = client.collect_garbage(Duration::ZERO).await;
+    until_collected(&pool).await;
     wrong.extend(uncollected(&pool).await);
     wrong.extend(audit::rows(&pool).await);
     let holdings = audit::store(&pool, &farm.store(), &mut wrong).await;
@@ -209,10 +211,14 @@ async fn amid_jobs(pool: &PgPool, faults: Vec<Passed>) -> Vec<Passed> {
     faults.into_iter().filter(amid).collect()
 }
 
+/// Waits until nobody is collecting garbage: coordinators do by themselves too, and what one was about when it was killed is
+/// taken back when PostgreSQL notices.
+async fn until_collected(pool: &PgPool) {
+    sqlx::raw_sql("begin; lock table blob; commit").execute(pool).await.unwrap();
+}
+
 /// What should have gone once all garbage was collected, and has not.
 async fn uncollected(pool: &PgPool) -> Vec<String> {
-    // Coordinators collect by themselves too: what one of them is about just now is waited for.
-    sqlx::raw_sql("begin; lock table blob; commit").execute(pool).await.unwrap();
     let left = "select 'blob ' || digest from blob
         where not uploaded and pinned_until < now()
             and not exists (

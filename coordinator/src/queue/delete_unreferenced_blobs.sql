@@ -1,6 +1,15 @@
 -- Deletes the rows of at most $2 blobs that nothing refers to, input files only when unused for $1 seconds (null: never).
--- A row that was pinned meanwhile was written, and stays.
+-- A row that was pinned meanwhile was written, and stays. What another collection is about is left to it: whoever waited for
+-- it would find those rows gone, and take that for the end.
+with candidate as (
+    select blob.project_id, blob.digest
+    from unreferenced_blob($1) as unreferenced
+    join blob using (project_id, digest)
+    order by blob.project_id, blob.digest
+    limit $2
+    for update of blob skip locked
+)
 delete from blob
-using (select project_id, digest from unreferenced_blob($1) order by project_id, digest limit $2) as candidate
+using candidate
 where blob.project_id = candidate.project_id and blob.digest = candidate.digest and blob.pinned_until < now()
 returning blob.project_id, blob.digest, blob.size_bytes

@@ -111,7 +111,7 @@ impl Unreferenced {
     }
 }
 
-/// Finds blobs that nothing refers to; `None` when there are no more.
+/// Finds blobs that nothing refers to; `None` when there are no more but those that another collection is about.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,5 +1,6 @@
 //! What is dropped by age and size, what never is, and that a dry run tells the truth.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mixdown_coordinator::queue::garbage::{
@@ -166,8 +167,26 @@ async fn an_admin_collects_garbage_over_the_wire() {
     farm.submit(&submission("default"), Plan { tasks: vec![planned("vox", &[], &[])], cached: Vec::new() }).await;
     farm.run_all(farm.worker(1).await).await;
     age_everything(&farm).await;
+    let digest: String = sqlx::query_scalar("select digest from blob").fetch_one(&farm.pool).await.unwrap();
+    let place = farm.store.blob("default", &digest).unwrap();
+    // A coordinator collects by itself when it starts: only then there is one collection at a time.
+    let first = Digest::of(b"collected first").to_string();
+    sqlx::query("insert into blob (project_id, digest, size_bytes, uploaded) values ('default', $1, 6, false)")
+        .bind(&first)
+        .execute(&farm.pool)
+        .await
+        .unwrap();
     let coordinator = farm.start().await;
     let mut blobs = coordinator.blobs().await;
+    while sqlx::query("select from blob where digest = $1")
+        .bind(&first)
+        .fetch_optional(&farm.pool)
+        .await
+        .unwrap()
+        .is_some()
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let ask = |dry_run| v1::CollectGarbageRequest {
         unused_seconds: Some(MONTH.as_secs_f64()),
         artifact_bytes: None,
@@ -175,8 +194,6 @@ async fn an_admin_collects_garbage_over_the_wire() {
         dry_run,
         request_id: uuid::Uuid::new_v4().to_string(),
     };
-    let digest: String = sqlx::query_scalar("select digest from blob").fetch_one(&farm.pool).await.unwrap();
-    let place = farm.store.blob("default", &digest).unwrap();
     for dry_run in [true, false] {
         assert!(farm.store.size(&place).await.unwrap().is_some());
         let answer = blobs.collect_garbage(ask(dry_run)).await.unwrap().into_inner();
@@ -186,4 +203,27 @@ async fn an_admin_collects_garbage_over_the_wire() {
     }
     assert!(farm.store.size(&place).await.unwrap().is_none());
     coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn two_collections_at_once_take_different_blobs_and_neither_ends_early() {
+    let farm = Farm::new().await;
+    let mut uploaded = BTreeSet::new();
+    for number in 0..30 {
+        uploaded.insert(upload(&farm, format!("input file {number}").as_bytes()).await);
+    }
+    age_everything(&farm).await;
+    let bounds = by_age();
+    let one = next_unreferenced(&farm.pool, &bounds).await.unwrap().expect("nothing refers to these");
+    let other = next_unreferenced(&farm.pool, &bounds);
+    let other = tokio::time::timeout(Duration::from_secs(30), other).await.expect("it waits for nobody");
+    let other = other.unwrap().expect("there are more than one takes at once");
+    assert!(next_unreferenced(&farm.pool, &bounds).await.unwrap().is_none(), "the rest is theirs");
+    let taken: Vec<String> = one.blobs.iter().chain(&other.blobs).map(|(_, digest, _)| digest.clone()).collect();
+    assert_eq!(taken.len(), 30, "none is taken twice");
+    assert_eq!(taken.into_iter().collect::<BTreeSet<_>>(), uploaded);
+    one.forget().await.unwrap();
+    other.forget().await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from blob").fetch_one(&farm.pool).await.unwrap();
+    assert_eq!(left, 0);
 }
