@@ -101,7 +101,7 @@ pub async fn run_with(
         .map_err(|source| Error::Cache { path: config.cache_dir.clone(), source })?;
     let link = Link::open(&config)?;
     let bench = Arc::new(Bench { config, home, cache, blobs, engine, link, ailing: AtomicBool::new(false) });
-    let mut worker = Worker { bench, leases: Leases::default(), tasks: JoinSet::new() };
+    let mut worker = Worker { bench, leases: Leases::default(), tasks: JoinSet::new(), life: String::new() };
     let mut drain = pin!(drain);
     let mut halt = pin!(halt);
 
@@ -158,6 +158,8 @@ struct Worker {
     bench: Arc<Bench>,
     leases: Leases,
     tasks: JoinSet<()>,
+    /// The Register call that made it known last: whose goodbye it says.
+    life: String,
 }
 
 /// How long a worker waits for a task in one call, and for the answer beyond that.
@@ -173,7 +175,7 @@ impl Worker {
         self.bench.home.worker_id.to_string()
     }
 
-    async fn register(&self) -> Result<RegisterResponse, Error> {
+    async fn register(&mut self) -> Result<RegisterResponse, Error> {
         let request = RegisterRequest {
             worker_id: self.worker_id(),
             name: self.bench.config.name.clone(),
@@ -184,6 +186,7 @@ impl Worker {
             memory_bytes: i64::try_from(self.bench.config.memory_bytes).unwrap_or(i64::MAX),
             labels: self.bench.config.labels.clone(),
         };
+        self.life.clone_from(&request.request_id);
         let link = &self.bench.link;
         let registered = link
             .call("register", ANSWER, request, |mut client, request| async move { client.register(request).await })
@@ -336,6 +339,7 @@ impl Worker {
             leases,
             leaving: true,
             request_id: Uuid::new_v4().to_string(),
+            register_request_id: self.life.clone(),
         };
         let link = &self.bench.link;
         let goodbye = link
@@ -379,6 +383,7 @@ async fn give_back(bench: &Bench, lease: Lease) {
         leases: vec![LeaseRef::from(&lease.id)],
         leaving: false,
         request_id: Uuid::new_v4().to_string(),
+        register_request_id: String::new(),
     };
     let call = bench
         .link

@@ -171,6 +171,7 @@ async fn an_assignment_that_comes_twice_runs_once() {
 async fn a_draining_worker_finishes_what_it_holds_and_takes_no_more() {
     let (script, mut gate) = gated(Script::default(), "running");
     let mut farm = Farm::start(script, Faulty::new(), |config| config.slots = 2).await;
+    let registered = farm.coordinator.next(registration).await;
     farm.coordinator.hand_out(assignment("running", 1));
     in_time(gate.begun.recv()).await.unwrap();
     farm.drain.cancel();
@@ -178,6 +179,7 @@ async fn a_draining_worker_finishes_what_it_holds_and_takes_no_more() {
     farm.coordinator.success().await;
     let goodbye = farm.coordinator.relinquished().await;
     assert!(goodbye.leaving && goodbye.leases.is_empty(), "{goodbye:?}");
+    assert_eq!(goodbye.register_request_id, registered.request_id, "it says which life of the worker leaves");
     farm.ended().await.unwrap();
 }
 

@@ -69,18 +69,32 @@ pub async fn register(pool: &PgPool, registration: &Registration) -> Result<(), 
 }
 
 /// Gives leases back: the tasks become ready again and nothing counts as a failure. Leases that are lost are passed
-/// over. With `leaving`, the worker is gone afterwards.
+/// over.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn relinquish(pool: &PgPool, worker_id: Uuid, leases: &[(Uuid, i32)], leaving: bool) -> Result<(), Error> {
+pub async fn relinquish(pool: &PgPool, worker_id: Uuid, leases: &[(Uuid, i32)]) -> Result<(), Error> {
     let mut transaction = begin(pool).await?;
-    for (task_id, attempt) in leases {
-        if let Some(running) = attempts::find_running(&mut transaction, worker_id, *task_id, *attempt).await? {
-            attempts::relinquish(&mut transaction, &running).await?;
-        }
-    }
-    if leaving {
+    give_back(&mut transaction, worker_id, leases).await?;
+    wakeup::notify_task(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Gives leases back, and then whatever else the worker holds: it is gone afterwards. One that has registered again since
+/// call `life` is not, and keeps what it holds; `None` is whichever call it registered by.
+///
+/// # Errors
+/// When the database fails.
+pub async fn leave(pool: &PgPool, worker_id: Uuid, leases: &[(Uuid, i32)], life: Option<Uuid>) -> Result<(), Error> {
+    let mut transaction = begin(pool).await?;
+    give_back(&mut transaction, worker_id, leases).await?;
+    let gone: Option<Uuid> = sqlx::query_scalar(include_str!("leave_worker.sql"))
+        .bind(worker_id)
+        .bind(life)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    if gone.is_some() {
         let left: Vec<Running> = sqlx::query_as(include_str!("running_attempts_of_worker.sql"))
             .bind(worker_id)
             .fetch_all(&mut *transaction)
@@ -88,10 +102,18 @@ pub async fn relinquish(pool: &PgPool, worker_id: Uuid, leases: &[(Uuid, i32)], 
         for running in &left {
             attempts::relinquish(&mut transaction, running).await?;
         }
-        sqlx::query(include_str!("leave_worker.sql")).bind(worker_id).execute(&mut *transaction).await?;
     }
     wakeup::notify_task(&mut transaction).await?;
     transaction.commit().await?;
+    Ok(())
+}
+
+async fn give_back(transaction: &mut PgConnection, worker_id: Uuid, leases: &[(Uuid, i32)]) -> Result<(), Error> {
+    for (task_id, attempt) in leases {
+        if let Some(running) = attempts::find_running(transaction, worker_id, *task_id, *attempt).await? {
+            attempts::relinquish(transaction, &running).await?;
+        }
+    }
     Ok(())
 }
 

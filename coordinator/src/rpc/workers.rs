@@ -257,7 +257,14 @@ impl WorkerService for Workers {
         let request = request.into_inner();
         let worker_id = check::uuid("worker_id", &request.worker_id)?;
         check::uuid("request_id", &request.request_id)?;
-        workers::relinquish(&self.0.pool, worker_id, &lease_refs(&request.leases)?, request.leaving).await?;
+        let leases = lease_refs(&request.leases)?;
+        if request.leaving {
+            let life = request.register_request_id;
+            let life = if life.is_empty() { None } else { Some(check::uuid("register_request_id", &life)?) };
+            workers::leave(&self.0.pool, worker_id, &leases, life).await?;
+        } else {
+            workers::relinquish(&self.0.pool, worker_id, &leases).await?;
+        }
         Ok(Response::new(v1::RelinquishResponse {}))
     }
 

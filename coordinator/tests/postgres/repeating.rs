@@ -13,7 +13,7 @@ use mixdown_coordinator::queue::request::Request;
 use mixdown_coordinator::queue::retry_job::retry_job;
 use mixdown_coordinator::queue::settle::{Outcome, Settled, Settlement, Success, settle};
 use mixdown_coordinator::queue::submit::{Submission, Submitted, submit};
-use mixdown_coordinator::queue::workers::{Order, Ordered, Registration, order, register, relinquish};
+use mixdown_coordinator::queue::workers::{Order, Ordered, Registration, leave, list, order, register, relinquish};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
@@ -120,11 +120,8 @@ async fn cancel_and_retry_whose_answers_were_lost_happen_once() {
     assert_eq!(scene.farm.state(job_id).await, "active");
 }
 
-#[tokio::test]
-async fn a_registration_that_is_heard_twice_costs_no_attempt() {
-    let scene = Scene::new().await;
-    scene.farm.submit(&submission("default"), two_stems_one_mix()).await;
-    let registration = Registration {
+fn registration() -> Registration {
+    Registration {
         worker_id: Uuid::new_v4(),
         name: "studio".into(),
         slots: 1,
@@ -133,7 +130,14 @@ async fn a_registration_that_is_heard_twice_costs_no_attempt() {
         request_id: Uuid::new_v4(),
         memory_bytes: None,
         labels: Vec::new(),
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_registration_that_is_heard_twice_costs_no_attempt() {
+    let scene = Scene::new().await;
+    scene.farm.submit(&submission("default"), two_stems_one_mix()).await;
+    let registration = registration();
     scene.twice(async |pool| register(pool, &registration).await).await;
     let held = scene.farm.claim_one(registration.worker_id).await;
     // Once more, late: a copy that was under way all the time.
@@ -145,13 +149,35 @@ async fn a_registration_that_is_heard_twice_costs_no_attempt() {
 }
 
 #[tokio::test]
+async fn a_goodbye_that_is_heard_twice_and_late_does_not_end_the_next_life() {
+    let scene = Scene::new().await;
+    scene.farm.submit(&submission("default"), two_stems_one_mix()).await;
+    let first = registration();
+    register(&scene.farm.pool, &first).await.unwrap();
+    let worker = first.worker_id;
+    let held = scene.farm.claim_one(worker).await;
+    let leases = [(held.task_id, held.attempt)];
+    scene.twice(async |pool| leave(pool, worker, &leases, Some(first.request_id)).await).await;
+    assert_eq!(scene.farm.outcomes(held.task_id).await, ["relinquished"]);
+    let state = || list(&scene.farm.pool, None, 10, 30.0);
+    assert_eq!(state().await.unwrap()[0].state, "gone");
+    // Once more, late: a copy that was under way when the worker was started again.
+    register(&scene.farm.pool, &Registration { request_id: Uuid::new_v4(), ..first.clone() }).await.unwrap();
+    let again = scene.farm.claim_one(worker).await;
+    leave(&scene.farm.pool, worker, &leases, Some(first.request_id)).await.unwrap();
+    assert_eq!(scene.farm.outcomes(again.task_id).await.last().map(String::as_str), Some("-"));
+    let row = state().await.unwrap().remove(0);
+    assert_eq!((row.state.as_str(), row.running), ("active", 1));
+}
+
+#[tokio::test]
 async fn relinquishing_draining_and_releasing_whose_answers_were_lost_happen_once() {
     let scene = Scene::new().await;
     scene.farm.submit(&submission("default"), two_stems_one_mix()).await;
     let worker = scene.farm.worker(1).await;
     let held = scene.farm.claim_one(worker).await;
     let leases = [(held.task_id, held.attempt)];
-    scene.twice(async |pool| relinquish(pool, worker, &leases, false).await).await;
+    scene.twice(async |pool| relinquish(pool, worker, &leases).await).await;
     assert_eq!(scene.farm.outcomes(held.task_id).await, ["relinquished"]);
     let call = Request::new(Uuid::new_v4(), "DrainWorker", &[worker.as_bytes()]);
     let name = worker.to_string();

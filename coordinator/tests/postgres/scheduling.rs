@@ -104,7 +104,7 @@ async fn a_task_whose_need_of_memory_grows_asks_for_another_worker() {
     let small = farm.worker_with(1, 2 * GIB, &[]).await;
     let held = farm.claim_one(small).await;
     sqlx::query("update task set memory_bytes = $1").bind(4 * GIB).execute(&farm.pool).await.unwrap();
-    workers::relinquish(&farm.pool, small, &[(held.task_id, held.attempt)], false).await.unwrap();
+    workers::relinquish(&farm.pool, small, &[(held.task_id, held.attempt)]).await.unwrap();
     assert!(farm.claim(small, 1).await.is_empty());
     let large = farm.worker_with(1, 4 * GIB, &[]).await;
     assert_eq!(farm.claim_one(large).await.task_id, held.task_id);
@@ -368,7 +368,7 @@ async fn a_task_that_comes_back_stands_behind_no_front() {
     farm.queue(&submission("default"), 2).await;
     sqlx::query("update claim_front set move_time = now() - interval '1 minute'").execute(&farm.pool).await.unwrap();
     farm.claim_one(worker).await;
-    workers::relinquish(&farm.pool, worker, &[(held.task_id, held.attempt)], false).await.unwrap();
+    workers::relinquish(&farm.pool, worker, &[(held.task_id, held.attempt)]).await.unwrap();
     assert_eq!(farm.claim_one(worker).await.task_id, held.task_id, "the oldest");
     expire::tidy(&farm.pool).await.unwrap();
     assert_eq!(farm.claim(worker, 9).await.len(), 1);
@@ -389,7 +389,7 @@ async fn what_runs_is_counted_as_it_is_whatever_ends_it() {
     let held = farm.claim(worker, 20).await;
     assert_eq!(farm.usage().await, json!({ "tasks/default": 5, "slots/default": 10, "limit/egress": 5 }));
     farm.succeed(worker, &held[0]).await;
-    workers::relinquish(&farm.pool, worker, &[(held[1].task_id, held[1].attempt)], false).await.unwrap();
+    workers::relinquish(&farm.pool, worker, &[(held[1].task_id, held[1].attempt)]).await.unwrap();
     assert_eq!(farm.usage().await, json!({ "tasks/default": 3, "slots/default": 6, "limit/egress": 3 }));
     let call = mixdown_coordinator::queue::request::Request::new(Uuid::new_v4(), "CancelJob", &[]);
     mixdown_coordinator::queue::cancel::cancel(&farm.pool, "default", job_id, &call).await.unwrap();

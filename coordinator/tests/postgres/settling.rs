@@ -190,10 +190,10 @@ async fn a_relinquished_task_is_ready_at_once_and_nothing_counts() {
     farm.submit(&submission("default"), two_stems_one_mix()).await;
     let worker = farm.worker(2).await;
     let both = farm.claim(worker, 2).await;
-    workers::relinquish(&farm.pool, worker, &[(both[0].task_id, both[0].attempt)], false).await.unwrap();
+    workers::relinquish(&farm.pool, worker, &[(both[0].task_id, both[0].attempt)]).await.unwrap();
     let again = farm.claim_one(worker).await;
     assert_eq!((again.task_id, again.attempt), (both[0].task_id, 2));
-    workers::relinquish(&farm.pool, worker, &[], true).await.unwrap();
+    workers::leave(&farm.pool, worker, &[], None).await.unwrap();
     assert_eq!(farm.outcomes(again.task_id).await, ["relinquished", "relinquished"]);
     let counted: i64 = sqlx::query_scalar("select count(*) from task where failures + losses > 0")
         .fetch_one(&farm.pool)

@@ -140,7 +140,7 @@ impl Twins {
             }
             Action::Relinquish { worker, task, attempt } => {
                 let lease = [(self.tasks[task], attempt as i32)];
-                relinquish(pool, self.workers[worker], &lease, false).await.unwrap();
+                relinquish(pool, self.workers[worker], &lease).await.unwrap();
                 Answer::Nothing
             }
             Action::Restart { worker } => {
