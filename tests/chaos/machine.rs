@@ -16,8 +16,8 @@ use crate::support::s3_server::S3Server;
 
 /// How long one may take to leave in good order, whatever else goes wrong meanwhile.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(60);
-/// And how long one may take to begin.
-const BEGINNING: Duration = Duration::from_secs(1);
+/// And how long one may take to begin: a coordinator that finds no database ends by itself.
+const BEGINNING: Duration = Duration::from_secs(5);
 
 /// A coordinator or a worker.
 pub struct Machine {
@@ -62,15 +62,17 @@ impl Machine {
     }
 
     /// What a supervisor does: starts it if it has ended and is not down on purpose. One that was asked to leave has to have
-    /// left in good order, and in time.
+    /// left in good order, and in time; nobody leaves in good order unasked.
     pub fn keep_up(&mut self, folder: &Path) {
         let ended = match &mut self.process {
             None => true,
             Some(process) => match process.try_wait().expect("it is waited for") {
                 None => false,
                 Some(status) => {
-                    let well = self.leaving.take().is_none() || status.success();
-                    assert!(well, "{} was asked to leave and ended with {status}:\n{}", self.name, self.log(folder));
+                    // One that was asked when it had hardly begun had nothing to put in order.
+                    let asked = self.leaving.take().map(|since| since.duration_since(self.started) > BEGINNING);
+                    let well = if status.success() { asked.is_some() } else { asked != Some(true) };
+                    assert!(well, "{} ended with {status}, asked to leave: {asked:?}\n{}", self.name, self.log(folder));
                     true
                 }
             },
@@ -90,10 +92,7 @@ impl Machine {
     /// SIGTERM.
     pub fn ask_to_leave(&mut self) {
         self.signal(Signal::SIGTERM);
-        // One that has hardly begun has nothing to put in order, and may not listen yet.
-        if self.process.is_some() && self.started.elapsed() > BEGINNING {
-            self.leaving = Some(Instant::now());
-        }
+        self.leaving = self.process.is_some().then(Instant::now);
     }
 
     /// The last lines that it logged.
