@@ -18,7 +18,7 @@ const SLOWLY: [&str; 2] = ["--block-frames", "1"];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is made wrong in a farm with one job that succeeded and one of which two tasks run, and the one rule that it breaks.
-const WRONGS: [(&str, &str); 30] = [
+const WRONGS: [(&str, &str); 32] = [
     (
         "with ended as (
             update job set last_sequence = last_sequence + 1 where state = 'succeeded' returning *)
@@ -34,6 +34,11 @@ const WRONGS: [(&str, &str); 30] = [
         "delete from job_task where task_id in (select task_id from lease)",
         "a task is unfinished for which no active job waits",
     ),
+    (
+        "update claim_front set front_time = front_time + interval '1 hour'",
+        "a ready task stands before the front, where no claim looks",
+    ),
+    ("delete from claim_front", "a ready task stands before the front, where no claim looks"),
     (
         "update attempt set outcome = 'relinquished' where outcome = 'succeeded'",
         "a succeeded task has not exactly one accepted attempt, its newest",

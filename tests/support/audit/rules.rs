@@ -38,7 +38,7 @@ moment as (
 
 /// In every snapshot, for whatever changes the queue is one transaction: while jobs run, and when everything has ended.
 /// A lease that has run out stays with its attempt until somebody expires both.
-pub const ALWAYS: [Rule; 20] = [
+pub const ALWAYS: [Rule; 21] = [
     (
         "a job did not end once for each time that it was run",
         "select job.job_id::text
@@ -83,6 +83,14 @@ pub const ALWAYS: [Rule; 20] = [
                 select from job_task join job using (project_id, job_id)
                 where job_task.project_id = task.project_id and job_task.task_id = task.task_id
                     and job.state = 'active')",
+    ),
+    (
+        "a ready task stands before the front, where no claim looks",
+        "select task.task_id::text
+         from task
+         left join claim_front using (project_id, demand_id, priority)
+         where task.state = 'ready'
+            and (claim_front.front_time is null or claim_front.front_time > task.ready_time)",
     ),
     (
         "a succeeded task has not exactly one accepted attempt, its newest",
