@@ -101,31 +101,31 @@ impl Client {
         jobs.pop_first()
     }
 
+    /// Makes a call twice at once: both copies are answered alike.
+    async fn twice<F: Future<Output = Result<(), Status>>>(&self, call: impl Fn(Channel) -> F) -> Result<(), Status> {
+        let (one, other) = tokio::join!(self.until_answered(&call), self.until_answered(&call));
+        assert_eq!(one.is_ok(), other.is_ok(), "one request was answered with {one:?} and {other:?}");
+        one
+    }
+
     /// Cancels a job, by two calls at once; whether it could be cancelled.
     pub async fn cancel(&self, job_id: &str) -> bool {
         let request = CancelJobRequest { job_id: job_id.to_owned(), request_id: Uuid::new_v4().to_string() };
-        let cancel = || {
-            self.until_answered(|channel| {
-                let request = request.clone();
-                async move { JobServiceClient::new(channel).cancel_job(request).await.map(drop) }
-            })
-        };
-        let (one, other) = tokio::join!(cancel(), cancel());
-        assert_eq!(one.is_ok(), other.is_ok(), "one request to cancel {job_id} was answered {one:?} and {other:?}");
-        one.is_ok()
+        let cancelled = self.twice(|channel| {
+            let request = request.clone();
+            async move { JobServiceClient::new(channel).cancel_job(request).await.map(drop) }
+        });
+        cancelled.await.is_ok()
     }
 
     /// Runs a failed or cancelled job again, by two calls at once.
     pub async fn retry(&self, job_id: &str) {
         let request = RetryJobRequest { job_id: job_id.to_owned(), request_id: Uuid::new_v4().to_string() };
-        let retry = || {
-            self.until_answered(|channel| {
-                let request = request.clone();
-                async move { JobServiceClient::new(channel).retry_job(request).await.map(drop) }
-            })
-        };
-        let (one, other) = tokio::join!(retry(), retry());
-        assert!(one.is_ok() && other.is_ok(), "one request to retry {job_id} was answered {one:?} and {other:?}");
+        let retried = self.twice(|channel| {
+            let request = request.clone();
+            async move { JobServiceClient::new(channel).retry_job(request).await.map(drop) }
+        });
+        retried.await.expect("the job is run again");
     }
 
     /// Settles an attempt; whether it counted.

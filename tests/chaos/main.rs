@@ -74,7 +74,7 @@ async fn chaos(extent: &Extent) {
     let begun = Instant::now();
     let client = Client::new(farm.client.address);
 
-    let (mut told, mut watch, mut beside) = (Told::default(), Watch::default(), Beside::default());
+    let (mut told, mut beside) = (Told::default(), Beside::default());
     let (faults_over, all_ended) = (CancellationToken::new(), CancellationToken::new());
     let busy = AtomicBool::new(false);
     let clients = async {
@@ -93,14 +93,20 @@ async fn chaos(extent: &Extent) {
         }
         passed
     };
+    // In a task of its own, so that nothing which holds the others up keeps it from looking.
+    let over = CancellationToken::new();
+    let mut watching = tokio::spawn(Watch::keep(pool.clone(), over.clone()));
     let passed = tokio::select! {
-        wrong = watch.until_wrong(&pool) => {
+        watched = &mut watching => {
+            let (_, wrong) = watched.unwrap();
             panic!("MIXDOWN_CHAOS_SEED={}: amid the chaos: {wrong:#?}\n{}", extent.seed, farm.logs())
         }
         (passed, ()) = async { tokio::join!(machines, clients) } => passed,
     };
+    over.cancel();
+    let (watch, mut wrong) = watching.await.unwrap();
 
-    let mut wrong = audit::rows(&pool).await;
+    wrong.extend(audit::rows(&pool).await);
     farm.spare_nothing();
     until_collected(&pool).await;
     let collected = client.collect_garbage(Duration::ZERO).await;

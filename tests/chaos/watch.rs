@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::audit::{self, Snapshot};
 
@@ -21,24 +22,25 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Takes a snapshot each second until one breaks a rule; gives what is wrong.
-    pub async fn until_wrong(&mut self, pool: &PgPool) -> Vec<String> {
+    /// Takes a snapshot each second until it is over or one breaks a rule; gives what is wrong.
+    pub async fn keep(pool: PgPool, over: CancellationToken) -> (Self, Vec<String>) {
+        let mut watch = Self::default();
         let mut turns = tokio::time::interval(EVERY);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            turns.tick().await;
-            match audit::snapshot(pool).await {
+        while over.run_until_cancelled(turns.tick()).await.is_some() {
+            match audit::snapshot(&pool).await {
                 Ok(Snapshot { running, wrong }) => {
-                    self.snapshots += 1;
-                    self.amid_work += usize::from(running > 0);
+                    watch.snapshots += 1;
+                    watch.amid_work += usize::from(running > 0);
                     if !wrong.is_empty() {
-                        return wrong;
+                        return (watch, wrong);
                     }
                 }
-                Err(error) if is_away(&error) => self.blind += 1,
-                Err(error) => return vec![format!("the rows cannot be read: {error}")],
+                Err(error) if is_away(&error) => watch.blind += 1,
+                Err(error) => return (watch, vec![format!("the rows cannot be read: {error}")]),
             }
         }
+        (watch, Vec::new())
     }
 }
 
