@@ -1,7 +1,7 @@
 //! The farm's clients: they submit as jobs end, some of it twice at once, and some change their minds.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -14,6 +14,9 @@ use crate::{LIMIT, LOOK_EVERY};
 
 /// Jobs under way at once, at most: so many that every worker has work and none of it waits long.
 const JOBS_AT_ONCE: i64 = 6;
+
+/// A database that does not answer within this is away.
+const SIGHT: Duration = Duration::from_millis(500);
 
 /// What clients were told.
 #[derive(Debug, Default)]
@@ -31,23 +34,19 @@ pub struct Told {
 }
 
 impl Told {
-    /// Submits as many jobs as are wanted, and more until the faults are over; says whether any were active when it last
-    /// could see.
+    /// Submits as many jobs as are wanted, and more until the faults are over.
     pub async fn submit(
         &mut self,
         extent: &Extent,
         client: &Client,
         pool: &PgPool,
         production: &Production,
-        busy: &AtomicBool,
         faults_over: &CancellationToken,
     ) {
         let mut minds: JoinSet<Option<String>> = JoinSet::new();
         while self.jobs.len() < extent.jobs || !faults_over.is_cancelled() {
             tokio::time::sleep(LOOK_EVERY).await;
-            let Some(active) = active_jobs(pool).await else { continue };
-            busy.store(active > 0, Ordering::Relaxed);
-            if active >= JOBS_AT_ONCE {
+            if active_jobs(pool).await.is_none_or(|active| active >= JOBS_AT_ONCE) {
                 continue;
             }
             let index = self.jobs.len();
@@ -104,6 +103,7 @@ impl Told {
 }
 
 /// The jobs that have not ended; none while the database is away.
-async fn active_jobs(pool: &PgPool) -> Option<i64> {
-    sqlx::query_scalar("select count(*) from job where state = 'active'").fetch_one(pool).await.ok()
+pub async fn active_jobs(pool: &PgPool) -> Option<i64> {
+    let count = sqlx::query_scalar("select count(*) from job where state = 'active'").fetch_one(pool);
+    tokio::time::timeout(SIGHT, count).await.ok()?.ok()
 }

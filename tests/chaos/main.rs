@@ -21,7 +21,6 @@ mod support;
 mod watch;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sqlx::PgPool;
@@ -76,14 +75,13 @@ async fn chaos(extent: &Extent) {
 
     let (mut told, mut beside) = (Told::default(), Beside::default());
     let (faults_over, all_ended) = (CancellationToken::new(), CancellationToken::new());
-    let busy = AtomicBool::new(false);
     let clients = async {
-        told.submit(extent, &client, &pool, &production, &busy, &faults_over).await;
+        told.submit(extent, &client, &pool, &production, &faults_over).await;
         told.ask_again(&client, &pool, &production).await;
         all_ended.cancel();
     };
     let machines = async {
-        let passed = suffer(&mut farm, &client, &pool, scenes(extent), &busy, &mut beside).await;
+        let passed = suffer(&mut farm, &client, &pool, scenes(extent), &mut beside).await;
         faults_over.cancel();
         let deadline = Instant::now() + CALM_PATIENCE + LONGEST_JOB * extent.jobs as u32;
         while !all_ended.is_cancelled() {
@@ -157,7 +155,6 @@ async fn suffer(
     client: &Client,
     pool: &PgPool,
     scenes: Vec<Scene>,
-    busy: &AtomicBool,
     beside: &mut Beside,
 ) -> Vec<Passed> {
     /// A fault under way.
@@ -172,13 +169,14 @@ async fn suffer(
     let mut to_come = scenes.into_iter().peekable();
     while to_come.peek().is_some() || !active.is_empty() {
         farm.keep_up();
-        // One that clashes with what lasts waits for its end, and all of them for jobs to fall upon.
-        let may_begin = |scene: &Scene| {
-            busy.load(Ordering::Relaxed)
-                && active.len() < AT_ONCE
-                && active.iter().all(|it| !it.scene.fault.clashes(scene.fault))
-        };
-        if let Some(scene) = to_come.next_if(may_begin) {
+        // One that clashes with what lasts waits for its end, and all of them for jobs to fall upon; while the database is
+        // away no job ends.
+        let may_begin =
+            |scene: &Scene| active.len() < AT_ONCE && active.iter().all(|it| !it.scene.fault.clashes(scene.fault));
+        if to_come.peek().is_some_and(may_begin)
+            && clients::active_jobs(pool).await != Some(0)
+            && let Some(scene) = to_come.next()
+        {
             scene.fault.begin(farm).await;
             active.push(Active { scene, begun: SystemTime::now(), until: Instant::now() + scene.duration });
         }
