@@ -1,5 +1,7 @@
 //! The object store: `projects/ID/blobs/AA/DIGEST` for bytes under their digest, and names below `projects/ID/` for
-//! what is delivered.
+//! what is delivered ([`naming`]).
+
+pub mod naming;
 
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -8,8 +10,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use mixdown_proto::layout;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, WriteMultipart};
+use object_store::{ClientConfigKey, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, WriteMultipart};
 use tokio::io::AsyncReadExt as _;
 
 /// Bytes written to the store at once.
@@ -53,17 +56,6 @@ pub struct Store {
     folder: Option<PathBuf>,
 }
 
-/// What came of delivering a master under a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivered {
-    /// It lies there.
-    Done,
-    /// Other bytes lie there and were not to be replaced.
-    OtherBytes,
-    /// The blob itself is damaged; nothing was delivered.
-    Damaged,
-}
-
 /// A blob that lies in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
@@ -99,8 +91,12 @@ impl Store {
             "s3" => {
                 // A second installation is refused, and means that one is there.
                 let _ = rustls::crypto::ring::default_provider().install_default();
-                let objects = object_store::aws::AmazonS3Builder::from_env()
+                // A large master may take a store long to copy; one that says nothing for this long is away.
+                let client = |key| AmazonS3ConfigKey::Client(key);
+                let objects = AmazonS3Builder::from_env()
                     .with_url(url)
+                    .with_config(client(ClientConfigKey::ReadTimeout), "60 seconds")
+                    .with_config(client(ClientConfigKey::Timeout), "1 hour")
                     .build()
                     .map_err(|source| Error::Store { what: format!("open {url}"), source })?;
                 let prefix = Path::from_url_path(parsed.path()).map_err(|_| bad_url())?;
@@ -115,7 +111,8 @@ impl Store {
         std::fs::create_dir_all(folder).map_err(|source| Error::File { what: what(), source })?;
         let objects = object_store::local::LocalFileSystem::new_with_prefix(folder)
             .map_err(|source| Error::Store { what: what(), source })?
-            .with_automatic_cleanup(false);
+            .with_automatic_cleanup(false)
+            .with_fsync(true);
         Ok(Self { objects: Arc::new(objects), prefix: Path::default(), folder: Some(folder.to_owned()) })
     }
 
@@ -136,6 +133,14 @@ impl Store {
             |source: object_store::path::Error| Error::Store { what: format!("name {below}"), source: source.into() };
         let below = Path::parse(below).map_err(failed)?;
         Ok(self.prefix.parts().chain(below.parts()).collect())
+    }
+
+    /// A whole path in the store.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn path(&self, path: &str) -> Result<Path, Error> {
+        self.place(path)
     }
 
     /// Where a blob lies.
@@ -303,50 +308,6 @@ impl Store {
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(source) => Err(Error::Store { what: format!("look for {place}"), source }),
         }
-    }
-
-    /// Copies a blob to where it is delivered by name. What is there already is compared by its bytes.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn deliver(
-        &self,
-        project_id: &str,
-        digest: &str,
-        size_bytes: u64,
-        to: &Path,
-        replace: bool,
-    ) -> Result<Delivered, Error> {
-        if let Some(there) = self.size(to).await? {
-            let same = there == size_bytes && self.digest(to).await?.as_deref() == Some(digest);
-            if same {
-                return Ok(Delivered::Done);
-            }
-            if !replace {
-                return Ok(Delivered::OtherBytes);
-            }
-        }
-        let from = self.blob(project_id, digest)?;
-        let failed = |source| Error::Store { what: format!("copy {from} to {to}"), source };
-        // Bytes of its own: in a folder `copy` makes a hard link, and whoever then edits the master edits the blob.
-        let mut bytes = match self.objects.get(&from).await {
-            Ok(found) => found.into_stream(),
-            Err(object_store::Error::NotFound { .. }) => return Ok(Delivered::Damaged),
-            Err(source) => return Err(failed(source)),
-        };
-        let mut hasher = blake3::Hasher::new();
-        let mut copy = WriteMultipart::new(self.objects.put_multipart(to).await.map_err(failed)?);
-        while let Some(part) = bytes.next().await {
-            let part = part.map_err(failed)?;
-            hasher.update(&part);
-            copy.put(part);
-        }
-        if hasher.finalize().to_hex().as_str() != digest {
-            copy.abort().await.map_err(failed)?;
-            return Ok(Delivered::Damaged);
-        }
-        copy.finish().await.map_err(failed)?;
-        Ok(Delivered::Done)
     }
 
     /// Reads a blob and compares its digest.

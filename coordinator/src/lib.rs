@@ -26,5 +26,6 @@ mod rpc;
 pub mod server;
 pub mod state;
 pub mod tokens;
+pub mod unavailable;
 mod unfinished;
 pub mod wakeup;

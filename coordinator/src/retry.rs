@@ -1,5 +1,5 @@
-//! Whether a task is tried again, when, and with how much memory; whether a failure speaks against the worker that had
-//! the task. The only place that decides these; pure.
+//! Whether a task or a delivery is tried again, when, and with how much memory; whether a failure speaks against the worker
+//! that had the task. The only place that decides these; pure.
 
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use crate::state::FailureKind;
 
 /// Attempts that the store failed after which a task stops.
 const MAX_STORAGE_FAILURES: i32 = 8;
+/// Times that the store failed to put a master under its name after which its job fails: for a quarter of an hour.
+const MAX_DELIVERY_FAILURES: i32 = 30;
 /// Failures of the task itself after which it stops, by kind.
 const MAX_RESOURCE_FAILURES: i32 = 3;
 const MAX_INTERNAL_FAILURES: i32 = 2;
@@ -94,6 +96,13 @@ pub fn decide(kind: FailureKind, tally: &Tally, task_id: Uuid, attempt: i32) -> 
         return Decision::Stop;
     }
     Decision::Again { delay: backoff(kind, count).mul_f64(jitter(task_id, attempt)) }
+}
+
+/// Decides when a master is put under its name again which the store failed this often; `None` if never.
+#[must_use]
+pub fn decide_delivery(failures: i32, job_id: Uuid) -> Option<Duration> {
+    let delay = backoff(FailureKind::Storage, failures).mul_f64(jitter(job_id, failures));
+    (failures < MAX_DELIVERY_FAILURES).then_some(delay)
 }
 
 /// Whether a failure may be the worker's doing. A session or a file that is broken is not; nor is a store that fails, or one

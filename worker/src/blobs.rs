@@ -14,7 +14,7 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
-use object_store::{ClientConfigKey, ObjectStore, ObjectStoreExt as _, RenameOptions, RenameTargetMode, RetryConfig};
+use object_store::{ClientConfigKey, ObjectStore, ObjectStoreExt as _, RetryConfig};
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
@@ -42,37 +42,6 @@ pub enum Durability {
     Renderable,
     /// On disk, directory and all, before the call returns.
     Durable,
-}
-
-/// A master to be put under its name.
-#[derive(Debug, Clone, Copy)]
-pub struct Delivery<'a> {
-    /// The master, stored already.
-    pub blob: &'a BlobName,
-    /// Its size in bytes.
-    pub size_bytes: u64,
-    /// The same bytes on the local disk.
-    pub file: &'a Path,
-    /// Prefix below the project's.
-    pub deliver_to: &'a str,
-    /// Its name there.
-    pub file_name: &'a str,
-    /// Whether it may replace other bytes.
-    pub replace: bool,
-}
-
-/// What became of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivered {
-    /// It is there now.
-    Written,
-    /// The same bytes were there before.
-    AlreadyThere,
-    /// Other bytes are there and may not be replaced; nothing was changed.
-    Occupied {
-        /// Where, below the project's prefix.
-        name: String,
-    },
 }
 
 /// Why the store did not do it.
@@ -163,9 +132,6 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Stores a file as a blob: afterwards it is there whole, before that not at all. Its digest is the caller's word.
     async fn put(&self, blob: &BlobName, file: &Path, durability: Durability) -> Result<(), Error>;
-
-    /// Puts a master under its name, durably.
-    async fn deliver(&self, delivery: Delivery<'_>) -> Result<Delivered, Error>;
 }
 
 /// Opens a store by its URL. Buckets are reached with the usual `AWS_*` variables, `AWS_ENDPOINT` and `AWS_ALLOW_HTTP`
@@ -190,7 +156,7 @@ fn folder(path: &Path) -> Result<Arc<dyn BlobStore>, OpenError> {
     let files = LocalFileSystem::new_with_prefix(path)
         .map_err(|source| OpenError::Folder { path: path.to_owned(), source: Box::new(source) })?;
     let durable = Arc::new(files.clone().with_fsync(true));
-    Ok(Arc::new(Objects { store: Arc::new(files), durable, kind: Kind::Folder }))
+    Ok(Arc::new(Objects { store: Arc::new(files), durable }))
 }
 
 fn bucket(url: &url::Url) -> Result<Arc<dyn BlobStore>, OpenError> {
@@ -214,19 +180,12 @@ fn bucket(url: &url::Url) -> Result<Arc<dyn BlobStore>, OpenError> {
     })
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Folder,
-    Remote,
-}
-
 /// A store behind `object_store`.
 #[derive(Debug)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     /// The same place, but each write is on disk before it returns.
     durable: Arc<dyn ObjectStore>,
-    kind: Kind,
 }
 
 /// Bytes read from a file and sent at a time, and held in memory per part of an upload.
@@ -234,21 +193,12 @@ const READ_BYTES: usize = 1 << 20;
 const PART_BYTES: usize = 8 << 20;
 /// Parts of one upload under way at once.
 const PARTS_AT_ONCE: usize = 4;
-/// S3 copies no more than this in one request.
-const LARGEST_COPY_BYTES: u64 = 5 << 30;
-
-/// What lies under a name already.
-enum There {
-    Nothing,
-    Same,
-    Other,
-}
 
 impl Objects {
     /// A store that is durable by itself and copies within itself: a bucket, or memory in tests.
     #[must_use]
     pub fn remote(store: Arc<dyn ObjectStore>) -> Self {
-        Self { durable: Arc::clone(&store), store, kind: Kind::Remote }
+        Self { durable: Arc::clone(&store), store }
     }
 
     async fn upload(
@@ -277,56 +227,6 @@ impl Objects {
             let source = object_store::Error::Generic { store: "upload", source: Box::new(source) };
             Error::Store { path: to.to_string(), source }
         })
-    }
-
-    async fn there(&self, path: &object_store::path::Path, delivery: &Delivery<'_>) -> Result<There, Error> {
-        match self.store.head(path).await {
-            Err(object_store::Error::NotFound { .. }) => return Ok(There::Nothing),
-            Err(source) => return Err(failed(path, source)),
-            Ok(meta) if meta.size != delivery.size_bytes => return Ok(There::Other),
-            Ok(_) => {}
-        }
-        let mut bytes = self.store.get(path).await.map_err(|source| failed(path, source))?.into_stream();
-        let mut hasher = blake3::Hasher::new();
-        while let Some(part) = bytes.next().await {
-            hasher.update(&part.map_err(|source| failed(path, source))?);
-        }
-        let same = hasher.finalize().as_bytes() == delivery.blob.digest.as_bytes();
-        Ok(if same { There::Same } else { There::Other })
-    }
-
-    /// Writes a master under its name; `false` when `create` was asked for and something has appeared there meanwhile.
-    async fn write(
-        &self,
-        to: &object_store::path::Path,
-        delivery: &Delivery<'_>,
-        mode: RenameTargetMode,
-    ) -> Result<bool, Error> {
-        // A folder gets bytes of its own: a link to the blob would let whoever edits the file edit the blob. They are
-        // moved into place by a link that fails when the name is taken, so two jobs cannot overwrite one another. A
-        // bucket copies within itself; there the look before the copy is all the guard there is.
-        if self.kind == Kind::Remote {
-            if delivery.size_bytes <= LARGEST_COPY_BYTES {
-                let from = path_of(layout::blob(&delivery.blob.project_id, &delivery.blob.digest.to_string()))?;
-                self.store.copy(&from, to).await.map_err(|source| failed(to, source))?;
-            } else {
-                self.upload(&self.store, to, delivery.file).await?;
-            }
-            return Ok(true);
-        }
-        let partial = path_of(layout::partial(&delivery.blob.project_id, &uuid::Uuid::new_v4().to_string()))?;
-        self.upload(&self.durable, &partial, delivery.file).await?;
-        let options = RenameOptions::new().with_target_mode(mode);
-        match self.durable.rename_opts(&partial, to, options).await {
-            Ok(()) => Ok(true),
-            Err(error) => {
-                let _ = self.store.delete(&partial).await;
-                match error {
-                    object_store::Error::AlreadyExists { .. } => Ok(false),
-                    source => Err(failed(to, source)),
-                }
-            }
-        }
     }
 }
 
@@ -361,25 +261,6 @@ impl BlobStore for Objects {
             Durability::Durable => &self.durable,
         };
         self.upload(store, &blob_path(blob)?, file).await
-    }
-
-    async fn deliver(&self, delivery: Delivery<'_>) -> Result<Delivered, Error> {
-        let path = path_of(layout::delivery(&delivery.blob.project_id, delivery.deliver_to, delivery.file_name))?;
-        loop {
-            let mode = match self.there(&path, &delivery).await? {
-                There::Same => return Ok(Delivered::AlreadyThere),
-                There::Other if !delivery.replace => {
-                    let project = format!("{}/", layout::project(&delivery.blob.project_id));
-                    let name = path.as_ref().trim_start_matches(&project).to_owned();
-                    return Ok(Delivered::Occupied { name });
-                }
-                There::Other => RenameTargetMode::Overwrite,
-                There::Nothing => RenameTargetMode::Create,
-            };
-            if self.write(&path, &delivery, mode).await? {
-                return Ok(Delivered::Written);
-            }
-        }
     }
 }
 

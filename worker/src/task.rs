@@ -16,7 +16,7 @@ use mixdown_dsp::plan::Key;
 use mixdown_proto::v1::{Assignment, FailureKind, MadeArtifact, SettleRequest, TaskSuccess, settle_request::Outcome};
 use uuid::Uuid;
 
-use crate::blobs::{self, BlobName, BlobStore, Delivered, Delivery, Durability};
+use crate::blobs::{self, BlobName, BlobStore, Durability};
 use crate::cache::{self, Cache, Fetched, Hold};
 use crate::config::Config;
 use crate::engine::{Engine, NeededAsset, Rendering};
@@ -198,7 +198,7 @@ async fn patiently<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
     bench.config.backoff.persist(bench.config.storage_patience, may_pass, attempt).await
 }
 
-/// Stores what was made, and delivers masters under their names.
+/// Stores what was made. The coordinator puts masters under their names, once it has accepted the settlement.
 async fn upload(bench: &Bench, assignment: &Assignment, made: Vec<Made>) -> Result<(Vec<MadeArtifact>, u64), Failure> {
     let mut seen = BTreeSet::new();
     let uploads = made.into_iter().filter(|made| seen.insert(made.key)).map(|made| upload_one(bench, assignment, made));
@@ -218,18 +218,7 @@ async fn upload_one(bench: &Bench, assignment: &Assignment, made: Made) -> Resul
             bench.cache.adopt(&blob, &made.path);
             String::new()
         }
-        Some((file_name, report)) => {
-            let delivery = Delivery {
-                blob: &blob,
-                size_bytes,
-                file: &made.path,
-                deliver_to: &assignment.deliver_to,
-                file_name,
-                replace: assignment.replace,
-            };
-            deliver(bench, delivery).await?;
-            report.to_string()
-        }
+        Some((_, report)) => report.to_string(),
     };
     Ok(MadeArtifact {
         key: made.key.to_string(),
@@ -237,17 +226,6 @@ async fn upload_one(bench: &Bench, assignment: &Assignment, made: Made) -> Resul
         size_bytes: size_bytes.try_into().unwrap_or(i64::MAX),
         report_json,
     })
-}
-
-async fn deliver(bench: &Bench, delivery: Delivery<'_>) -> Result<(), Failure> {
-    let delivered = patiently(bench, blobs::Error::may_pass, || bench.blobs.deliver(delivery)).await?;
-    match delivered {
-        Delivered::Written | Delivered::AlreadyThere => Ok(()),
-        Delivered::Occupied { name } => Err(Failure::new(
-            FailureKind::BadSession,
-            format!("`{name}` is there already with other bytes: deliver elsewhere, or allow it to be replaced"),
-        )),
-    }
 }
 
 async fn digest_of(path: &Path) -> Result<(Digest, u64), Failure> {

@@ -3,7 +3,7 @@
 select
     attempt.worker_id, attempt.lease_request_id,
     task.project_id, task.task_id, task.attempt, task.job_id, task.spec, task.display_name,
-    job.session_digest, job.deliver_to, job.replace, lease.slots, lease.memory_bytes,
+    job.session_digest, lease.slots, lease.memory_bytes,
     coalesce(input.keys, '{}') as input_keys,
     coalesce(input.digests, '{}') as input_digests
 from unnest($1::uuid[], $2::uuid[]) as asked (worker_id, request_id)

@@ -38,10 +38,6 @@ pub struct Assignment {
     pub document: String,
     /// What to do, as JSON.
     pub spec: String,
-    /// Where masters are delivered.
-    pub deliver_to: String,
-    /// Whether a master may replace other bytes there.
-    pub replace: bool,
     /// Slots it takes of its worker.
     pub slots: i32,
     /// Memory that is reserved for it.

@@ -11,6 +11,7 @@ use super::attempts::{self, Running};
 use super::{Error, ending, events, lock};
 use crate::blobs::Store;
 use crate::state::{Failure, FailureKind};
+use crate::unavailable::Unavailable;
 use crate::wakeup;
 
 /// Successes whose blobs are looked for in the store at once.
@@ -68,7 +69,7 @@ pub enum Settled {
 ///
 /// # Errors
 /// When the database or the store fails.
-pub async fn settle(pool: &PgPool, store: &Store, settlement: &Settlement) -> Result<Settled, SettleError> {
+pub async fn settle(pool: &PgPool, store: &Store, settlement: &Settlement) -> Result<Settled, Unavailable> {
     let settled = settle_all(pool, store, &[settlement]).await?;
     Ok(settled.into_iter().next().unwrap_or(Settled::LeaseLost))
 }
@@ -82,7 +83,7 @@ pub async fn settle_all(
     pool: &PgPool,
     store: &Store,
     settlements: &[&Settlement],
-) -> Result<Vec<Settled>, SettleError> {
+) -> Result<Vec<Settled>, Unavailable> {
     let mut settled = vec![Settled::LeaseLost; settlements.len()];
     let mut successes: Vec<Told<'_>> = Vec::new();
     let mut repeated = Vec::new();
@@ -129,23 +130,6 @@ pub async fn settle_all(
     Ok(settled)
 }
 
-/// Why a settlement could not be made; it may be repeated.
-#[derive(Debug, thiserror::Error)]
-pub enum SettleError {
-    /// The database failed.
-    #[error(transparent)]
-    Queue(#[from] Error),
-    /// The store could not say whether the artifacts are there.
-    #[error(transparent)]
-    Store(#[from] crate::blobs::Error),
-}
-
-impl From<sqlx::Error> for SettleError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Queue(error.into())
-    }
-}
-
 /// A success, as it was told.
 struct Told<'a> {
     /// Among all settlements.
@@ -178,7 +162,7 @@ async fn find_attempts(
     Ok(rows.into_iter().map(|(at, project_id, by, ended)| (place(at), project_id, by, ended)).collect())
 }
 
-async fn succeed_together(pool: &PgPool, store: &Store, successes: &[Told<'_>]) -> Result<Together, SettleError> {
+async fn succeed_together(pool: &PgPool, store: &Store, successes: &[Told<'_>]) -> Result<Together, Unavailable> {
     let mut transaction = pool.begin().await?;
     // The store is asked before the queue is locked, but after the blobs' rows are.
     let made = successes.iter().flat_map(|told| told.success.artifacts.iter().map(|made| (&*told.project_id, made)));
@@ -211,13 +195,13 @@ async fn succeed_together(pool: &PgPool, store: &Store, successes: &[Told<'_>]) 
 }
 
 /// Successes of which a blob is not in the store.
-async fn missing_blobs(store: &Store, successes: &[Told<'_>]) -> Result<Vec<(usize, Failure)>, SettleError> {
+async fn missing_blobs(store: &Store, successes: &[Told<'_>]) -> Result<Vec<(usize, Failure)>, Unavailable> {
     let looks: Vec<_> = successes.iter().map(|told| missing_blob(store, told)).collect();
     let found: Vec<Option<_>> = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
 }
 
-async fn missing_blob(store: &Store, told: &Told<'_>) -> Result<Option<(usize, Failure)>, SettleError> {
+async fn missing_blob(store: &Store, told: &Told<'_>) -> Result<Option<(usize, Failure)>, Unavailable> {
     let digests: Vec<&str> = told.success.artifacts.iter().map(|made| made.digest.as_str()).collect();
     let missing = store.first_missing(&told.project_id, digests.into_iter()).await?;
     Ok(missing.map(|digest| {
@@ -261,14 +245,15 @@ async fn refuse(pool: &PgPool, settlement: &Settlement, failure: &Failure) -> Re
 }
 
 async fn succeed(transaction: &mut PgConnection, running: &[(&Told<'_>, Running)]) -> Result<(), Error> {
-    let made: Vec<(&Running, &Made)> = running
-        .iter()
-        .flat_map(|(told, running)| told.success.artifacts.iter().map(move |made| (running, made)))
-        .collect();
     let projects: Vec<&str> = running.iter().map(|(_, running)| running.project_id.as_str()).collect();
     let tasks: Vec<Uuid> = running.iter().map(|(_, running)| running.task_id).collect();
     let successes: Vec<&Success> = running.iter().map(|(told, _)| told.success).collect();
-    let by_task: Vec<_> = made.iter().map(|(running, made)| (&*running.project_id, running.task_id, *made)).collect();
+    let by_task: Vec<_> = running
+        .iter()
+        .flat_map(|(told, running)| {
+            told.success.artifacts.iter().map(|made| (&*running.project_id, running.task_id, made))
+        })
+        .collect();
     artifacts::record(transaction, &by_task).await?;
     sqlx::query(include_str!("succeed_tasks.sql"))
         .bind(&projects)
@@ -281,16 +266,6 @@ async fn succeed(transaction: &mut PgConnection, running: &[(&Told<'_>, Running)
         .bind(successes.iter().map(|success| success.realtime_factor).collect::<Vec<_>>())
         .execute(&mut *transaction)
         .await?;
-    // The worker has put the masters of the job that planned the task under their names; other jobs' are copied.
-    let masters: Vec<_> = made.iter().filter(|(_, made)| !made.report_json.is_empty()).collect();
-    if !masters.is_empty() {
-        sqlx::query(include_str!("mark_delivered.sql"))
-            .bind(masters.iter().map(|(running, _)| running.project_id.as_str()).collect::<Vec<_>>())
-            .bind(masters.iter().map(|(running, _)| running.job_id).collect::<Vec<_>>())
-            .bind(masters.iter().map(|(_, made)| made.key.as_str()).collect::<Vec<_>>())
-            .execute(&mut *transaction)
-            .await?;
-    }
     let unblocked: Vec<(String, Uuid, String)> = sqlx::query_as(include_str!("unblock_dependents.sql"))
         .bind(&projects)
         .bind(&tasks)

@@ -14,7 +14,6 @@ use crate::queue::cancel::{Changed, cancel};
 use crate::queue::retry_job::retry_job;
 use crate::queue::view::AttemptRow;
 use crate::queue::{request, view};
-use crate::server::deliver;
 use crate::state::JobState;
 
 /// Jobs, for clients.
@@ -66,7 +65,7 @@ impl JobService for Jobs {
     ) -> Result<Response<v1::SubmitJobResponse>, Status> {
         let project_id = auth::client(&self.0, request.metadata()).await?;
         let (job_id, changes) = submit::submit_job(&self.0, project_id.clone(), request.into_inner()).await?;
-        deliver::pending(&self.0.pool, &self.0.store, Some(job_id)).await;
+        self.0.masters.notify_one();
         let revision_changes = changes
             .into_iter()
             .map(|change| v1::RevisionChange {
@@ -156,7 +155,7 @@ impl JobService for Jobs {
         let request_id = check::uuid("request_id", &request.request_id)?;
         let call = request::Request::new(request_id, "RetryJob", &[job_id.as_bytes()]);
         let changed = retry_job(&self.0.pool, &project_id, job_id, &call).await?;
-        deliver::pending(&self.0.pool, &self.0.store, Some(job_id)).await;
+        self.0.masters.notify_one();
         let job = self.changed(&project_id, job_id, changed).await?;
         Ok(Response::new(v1::RetryJobResponse { job: Some(job) }))
     }

@@ -14,6 +14,10 @@ use crate::wakeup::{Hint, Subscription, Wakeups};
 /// How often waiting calls look without having been woken.
 const POLL: Duration = Duration::from_secs(1);
 
+/// Tasks that one claim is asked for, at most: what it takes is still a fraction of a second, and the first callers do not
+/// wait for the last.
+const TASKS_AT_ONCE: usize = 400;
+
 /// The waiting calls of one coordinator; clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Leasing {
@@ -102,9 +106,16 @@ impl Desk {
 
     /// One claim for those who were not looked at; says whether to look again.
     async fn claim(&mut self) -> bool {
+        let mut room = TASKS_AT_ONCE;
         let (asking, mut others): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| !waiting.looked);
-        let mut more = false;
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| {
+                let asks = !waiting.looked && room > 0;
+                if asks {
+                    room = room.saturating_sub(usize::try_from(waiting.ask.max_tasks).unwrap_or(0));
+                }
+                asks
+            });
+        let mut more = others.iter().any(|waiting| !waiting.looked);
         if !asking.is_empty() {
             let asks: Vec<Ask> = asking.iter().map(|waiting| waiting.ask).collect();
             let reserve = self.reserved.is_none_or(|last| last.elapsed() >= POLL);
@@ -113,12 +124,12 @@ impl Desk {
             }
             match self.claimer.claim(&self.pool, &asks, Terms { reserve, ..self.terms }).await {
                 Ok(claims) => {
-                    more = claims.more;
+                    more |= claims.more;
                     others.extend(
                         asking
                             .into_iter()
                             .zip(claims.answers)
-                            .filter_map(|(call, answer)| answer_call(call, answer, more)),
+                            .filter_map(|(call, answer)| answer_call(call, answer, claims.more)),
                     );
                 }
                 Err(error) => {

@@ -14,9 +14,11 @@ mod watch;
 pub(crate) mod workers;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
+use tokio::sync::Notify;
 
 use self::beats::Beats;
 use self::leasing::Leasing;
@@ -31,6 +33,8 @@ pub(crate) struct Farm {
     pub store: Store,
     /// Which store it is; workers that were given another are told.
     pub store_id: String,
+    /// Notified when masters may wait to be put under their names.
+    pub masters: Arc<Notify>,
     pub wakeups: Wakeups,
     pub leasing: Leasing,
     pub beats: Beats,

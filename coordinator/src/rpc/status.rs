@@ -6,7 +6,7 @@ use mixdown_dsp::session::Faults;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt as _};
 
-use crate::queue::settle::SettleError;
+use crate::unavailable::Unavailable;
 use crate::{blobs, queue};
 
 /// Of every `ErrorInfo`.
@@ -142,20 +142,11 @@ impl From<blobs::Error> for Status {
     }
 }
 
-impl From<crate::server::collect::Error> for Status {
-    fn from(error: crate::server::collect::Error) -> Self {
+impl From<Unavailable> for Status {
+    fn from(error: Unavailable) -> Self {
         match error {
-            crate::server::collect::Error::Queue(error) => error.into(),
-            crate::server::collect::Error::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<SettleError> for Status {
-    fn from(error: SettleError) -> Self {
-        match error {
-            SettleError::Queue(error) => error.into(),
-            SettleError::Store(error) => error.into(),
+            Unavailable::Queue(error) => error.into(),
+            Unavailable::Store(error) => error.into(),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::queue::heartbeat::{self, Beat, Heartbeat};
 use crate::queue::settle::{Outcome, Settled, Settlement, Success, settle_all};
 use crate::queue::view;
 use crate::queue::workers::{self, Order, Ordered};
-use crate::server::{deliver, mend};
+use crate::server::mend;
 
 const LONGEST_WAIT_SECONDS: f64 = 60.0;
 pub(super) const MAX_SLOTS: i32 = 1024;
@@ -100,8 +100,6 @@ fn assignment(row: claim::Assignment) -> v1::Assignment {
         session_json: row.document,
         task_json: row.spec,
         artifact_digests: row.input_keys.into_iter().zip(row.input_digests).collect(),
-        deliver_to: row.deliver_to,
-        replace: row.replace,
         slots: row.slots,
         memory_bytes: row.memory_bytes,
     }
@@ -243,8 +241,7 @@ impl WorkerService for Workers {
             self.look_at(task_id, damaged).await?;
         }
         if masters {
-            // Other jobs may have waited for them.
-            deliver::pending(&self.0.pool, &self.0.store, None).await;
+            self.0.masters.notify_one();
         }
         Ok(Response::new(v1::SettleResponse { lease_lost: settled == Settled::LeaseLost }))
     }

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 
 use crate::blobs::{self, Object, Store};
 use crate::queue::garbage::{self, Amount, Bounds};
+use crate::unavailable::Unavailable;
 use crate::unfinished;
 
 /// An object that no row knows is left alone for this long, unless told otherwise: somebody may be about to record it. By the store's and this
@@ -24,15 +25,6 @@ pub(crate) struct Collected {
     pub orphans: Amount,
 }
 
-/// Why a collection ended early; what it had dropped by then is dropped.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Queue(#[from] crate::queue::Error),
-    #[error(transparent)]
-    Store(#[from] blobs::Error),
-}
-
 /// Collects everything.
 pub(crate) async fn collect(
     pool: &PgPool,
@@ -40,7 +32,7 @@ pub(crate) async fn collect(
     bounds: &Bounds,
     orphan_grace: Duration,
     dry_run: bool,
-) -> Result<Collected, Error> {
+) -> Result<Collected, Unavailable> {
     let mut collected = Collected::default();
     if dry_run {
         (collected.artifacts, collected.blobs) = garbage::would_drop(pool, bounds).await?;
@@ -52,7 +44,7 @@ pub(crate) async fn collect(
 }
 
 /// Forgets artifacts beyond the bounds, then deletes the blobs that nothing refers to.
-pub(crate) async fn known(pool: &PgPool, store: &Store, bounds: &Bounds) -> Result<(Amount, Amount), Error> {
+pub(crate) async fn known(pool: &PgPool, store: &Store, bounds: &Bounds) -> Result<(Amount, Amount), Unavailable> {
     let artifacts = garbage::drop_artifacts(pool, bounds).await?;
     if artifacts.count > 0 {
         tracing::info!(dropped = artifacts.count, bytes = artifacts.bytes, "dropped the least recently used artifacts");
@@ -81,7 +73,7 @@ async fn delete(store: &Store, project_id: &str, digest: &str) -> Result<(), blo
 }
 
 /// Deletes what lies in the store and no row knows: uploads that were never settled, what a deletion left behind.
-async fn orphans(pool: &PgPool, store: &Store, grace: Duration, dry_run: bool) -> Result<Amount, Error> {
+async fn orphans(pool: &PgPool, store: &Store, grace: Duration, dry_run: bool) -> Result<Amount, Unavailable> {
     /// Objects compared with the rows at once.
     const COMPARED_AT_ONCE: usize = 1000;
     let Some(old) = SystemTime::now().checked_sub(grace) else { return Ok(Amount::default()) };

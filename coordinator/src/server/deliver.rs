@@ -1,48 +1,150 @@
-//! Puts masters that are stored already under the names that jobs asked for.
+//! Puts masters that are stored under the names that jobs asked for. Only coordinators do, and only once the settlement
+//! that made a master is accepted: an attempt that lost its lease can write blobs, which harm nobody, but no names.
 
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use sqlx::PgPool;
 
 use super::mend;
-use crate::blobs::{Delivered, Store};
-use crate::queue::deliveries::{self, Delivery};
+use crate::blobs::Store;
+use crate::blobs::naming::{Master, Put, There};
+use crate::queue;
+use crate::queue::deliveries::{self, Contested, Delivery, Turn};
+use crate::rpc::{Farm, describe};
 use crate::state::{Failure, FailureKind};
+use crate::unavailable::Unavailable;
 
-/// Delivers what waits for it, of one job or of all. What fails is logged and tried again by housekeeping.
-pub(crate) async fn pending(pool: &PgPool, store: &Store, job_id: Option<uuid::Uuid>) {
-    let waiting = match deliveries::pending(pool, job_id).await {
-        Ok(waiting) => waiting,
-        Err(error) => {
-            tracing::warn!(error = %crate::rpc::describe(&error), "cannot look for masters to deliver now");
-            return;
+/// Masters that one coordinator copies at once.
+const AT_ONCE: usize = 4;
+/// How often one looks for masters that nobody told it of.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A master that cannot be put under its name now is tried again after this.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Delivers what is to be delivered, for ever.
+pub(super) async fn run(farm: &Farm) {
+    let mut turns = tokio::time::interval(LOOK_EVERY);
+    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(()) = under_way.next() => {}
+            () = farm.masters.notified(), if under_way.len() < AT_ONCE => {}
+            _ = turns.tick(), if under_way.len() < AT_ONCE => {}
         }
-    };
-    for delivery in waiting {
-        if let Err(error) = deliver(pool, store, &delivery).await {
-            tracing::warn!(job.id = %delivery.job_id, error = %error, "cannot deliver {} now", delivery.file_name);
+        match deliveries::claim(&farm.pool, AT_ONCE - under_way.len(), farm.lease).await {
+            Ok(claimed) => under_way.extend(claimed.into_iter().map(|delivery| hold(farm, delivery))),
+            Err(error) => tracing::warn!(error = %describe(&error), "cannot look for masters to deliver now"),
         }
     }
 }
 
-async fn deliver(pool: &PgPool, store: &Store, delivery: &Delivery) -> Result<(), String> {
-    let Delivery { project_id, digest, file_name, deliver_to, .. } = delivery;
-    let size_bytes = u64::try_from(delivery.size_bytes).unwrap_or(0);
-    let copied = async {
-        let to = store.delivery(project_id, deliver_to, file_name)?;
-        store.deliver(project_id, digest, size_bytes, &to, delivery.replace).await
+/// Delivers one, and lets no other coordinator begin meanwhile.
+async fn hold(farm: &Farm, delivery: Delivery) {
+    let delivered = deliver(&farm.pool, &farm.store, &delivery);
+    tokio::pin!(delivered);
+    let mut renewals = tokio::time::interval(farm.lease / 3);
+    renewals.tick().await;
+    let delivered = loop {
+        tokio::select! {
+            delivered = &mut delivered => break delivered,
+            _ = renewals.tick() => {
+                // One that cannot be renewed is begun by another coordinator too, which does no harm.
+                let _ = deliveries::put_off(&farm.pool, &delivery, farm.lease).await;
+            }
+        }
     };
-    let delivered = copied.await.map_err(|error| crate::rpc::describe(&error))?;
     let noted = match delivered {
-        Delivered::Done => deliveries::done(pool, delivery).await,
-        Delivered::Damaged => {
-            mend::look_at(pool, store, project_id, digest).await;
-            Ok(())
+        Ok(()) => return,
+        Err(Unavailable::Store(error)) => {
+            let cause = describe(&error);
+            tracing::warn!(job.id = %delivery.job_id, error = cause, "cannot deliver {} now", delivery.file_name);
+            deliveries::failed(&farm.pool, &delivery, &cause).await
         }
-        Delivered::OtherBytes => {
-            let message = format!(
-                "{deliver_to}/{file_name} holds other bytes: deliver elsewhere, or replace them with --replace"
-            );
-            deliveries::refuse(pool, delivery, &Failure { kind: FailureKind::BadSession, message }).await
-        }
+        Err(Unavailable::Queue(error)) => Err(error),
     };
-    noted.map_err(|error| crate::rpc::describe(&error))
+    if let Err(error) = noted {
+        // It is tried again once its hold has run out.
+        tracing::warn!(job.id = %delivery.job_id, error = %describe(&error), "cannot note a delivery now");
+    }
+}
+
+/// Puts a master under its name if it is its turn, or fails its job if that name is taken.
+///
+/// # Errors
+/// When the store or the database fails.
+pub async fn deliver(pool: &PgPool, store: &Store, delivery: &Delivery) -> Result<(), Unavailable> {
+    let name = store.delivery(&delivery.project_id, &delivery.deliver_to, &delivery.file_name)?;
+    let master = Master {
+        project_id: &delivery.project_id,
+        digest: &delivery.digest,
+        size_bytes: u64::try_from(delivery.size_bytes).unwrap_or(0),
+        fresh: delivery.fresh,
+    };
+    loop {
+        match deliveries::take_name(pool, delivery).await? {
+            Turn::Taken => {}
+            Turn::Superseded => return Ok(deliveries::superseded(pool, delivery).await?),
+            Turn::Wait => return Ok(deliveries::put_off(pool, delivery, AGAIN_AFTER).await?),
+        }
+        let seen = store.there(master, &name).await?;
+        if seen == There::Same {
+            return Ok(deliveries::done(pool, delivery).await?);
+        }
+        if seen == There::Other && !delivery.replace {
+            deliveries::leave_name(pool, delivery).await?;
+            return Ok(deliveries::refuse(pool, delivery, &occupied(delivery)).await?);
+        }
+        // The look may have taken long.
+        if deliveries::take_name(pool, delivery).await? != Turn::Taken {
+            continue;
+        }
+        match store.put_under(master, &name, seen).await? {
+            Put::Written => return Ok(deliveries::done(pool, delivery).await?),
+            Put::Taken => {}
+            Put::Damaged => {
+                deliveries::leave_name(pool, delivery).await?;
+                mend::look_at(pool, store, &delivery.project_id, &delivery.digest).await;
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn occupied(delivery: &Delivery) -> Failure {
+    let Delivery { deliver_to, file_name, .. } = delivery;
+    let message =
+        format!("{deliver_to}/{file_name} holds other bytes: deliver elsewhere, or replace them with --replace");
+    Failure { kind: FailureKind::BadSession, message }
+}
+
+/// Looks at the names that somebody may have written to whose turn had passed, and puts the right masters back.
+///
+/// # Errors
+/// When the database fails. Where the store fails, it is looked at again the next time.
+pub async fn mend_contested(pool: &PgPool, store: &Store) -> Result<(), queue::Error> {
+    for name in deliveries::contested(pool).await? {
+        match mend_name(store, &name).await {
+            Ok(mended) => {
+                if mended {
+                    tracing::warn!(path = name.path, "a writer whose turn had passed wrote here; put the master back");
+                }
+                deliveries::looked_at(pool, &name, mended).await?;
+            }
+            Err(error) => tracing::warn!(path = name.path, error = %describe(&error), "cannot look here now"),
+        }
+    }
+    Ok(())
+}
+
+async fn mend_name(store: &Store, name: &Contested) -> Result<bool, Unavailable> {
+    let Contested { project_id, digest, .. } = name;
+    let size_bytes = u64::try_from(name.size_bytes).unwrap_or(0);
+    let master = Master { project_id, digest, size_bytes, fresh: false };
+    let path = store.path(&name.path)?;
+    // What is gone was taken away by its owner.
+    Ok(store.there(master, &path).await? == There::Other
+        && store.put_under(master, &path, There::Other).await? == Put::Written)
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::{collect, deliver};
 use crate::queue::garbage::Bounds;
-use crate::queue::{Error, archive, expire};
+use crate::queue::{Error, archive, deliveries, expire};
 use crate::rpc::Farm;
+use crate::unavailable::Unavailable;
 
 const EXPIRE_EVERY: Duration = Duration::from_millis(500);
-const DELIVER_EVERY: Duration = Duration::from_secs(2);
+const MEND_EVERY: Duration = Duration::from_secs(30);
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 const DROP_EVERY: Duration = Duration::from_secs(30);
 const ARCHIVE_EVERY: Duration = Duration::from_secs(5);
@@ -26,10 +27,9 @@ pub(super) async fn run(farm: &Farm, artifact_bytes: u64, archive_after: Duratio
         every(FORGET_EVERY, "forget old workers", async || {
             archive::forget_workers(&farm.pool, archive_after).await.map(drop)
         }),
-        every(DELIVER_EVERY, "deliver masters", async || {
-            deliver::pending(&farm.pool, &farm.store, None).await;
-            Ok(())
-        }),
+        every(MEND_EVERY, "look at contested names", async || deliver::mend_contested(&farm.pool, &farm.store).await),
+        every(FORGET_EVERY, "forget old names", async || deliveries::tidy(&farm.pool).await),
+        deliver::run(farm),
     );
 }
 
@@ -50,8 +50,8 @@ async fn collect(farm: &Farm, artifact_bytes: u64) -> Result<(), Error> {
     let bounds = Bounds { artifact_bytes: Some(artifact_bytes), ..Bounds::default() };
     match collect::known(&farm.pool, &farm.store, &bounds).await {
         Ok(_) => Ok(()),
-        Err(collect::Error::Queue(error)) => Err(error),
-        Err(collect::Error::Store(error)) => {
+        Err(Unavailable::Queue(error)) => Err(error),
+        Err(Unavailable::Store(error)) => {
             tracing::warn!(error = %crate::rpc::describe(&error), "an unreferenced blob stays for now");
             Ok(())
         }

@@ -2,21 +2,22 @@
 
 use sqlx::PgPool;
 
-use crate::blobs::{self, Soundness, Store};
+use crate::blobs::{Soundness, Store};
 use crate::planning;
 use crate::queue::damage::{self, Forgotten};
+use crate::unavailable::Unavailable;
 
 /// Looks at a blob of which somebody says that the store has damaged or lost it; if so, has it forgotten and what live jobs
 /// need of it planned anew. What cannot be looked at now is left as it is: whoever needs it will say so again.
 pub(crate) async fn look_at(pool: &PgPool, store: &Store, project_id: &str, digest: &str) {
     let done = async {
-        match store.look_at(project_id, digest).await.map_err(Error::Store)? {
+        match store.look_at(project_id, digest).await? {
             Soundness::Sound => Ok(None),
             Soundness::Damaged => {
                 let planner = |document: &str, present: &dyn Fn(&mixdown_dsp::plan::Key) -> bool| {
                     tokio::task::block_in_place(|| planning::replan(document, present))
                 };
-                damage::forget(pool, project_id, digest, &planner).await.map(Some).map_err(Error::Queue)
+                Ok::<_, Unavailable>(Some(damage::forget(pool, project_id, digest, &planner).await?))
             }
         }
     };
@@ -32,12 +33,4 @@ pub(crate) async fn look_at(pool: &PgPool, store: &Store, project_id: &str, dige
         ),
         Err(error) => tracing::warn!(error = %crate::rpc::describe(&error), digest, "cannot look at a blob now"),
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error(transparent)]
-    Store(blobs::Error),
-    #[error(transparent)]
-    Queue(crate::queue::Error),
 }

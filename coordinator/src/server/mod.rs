@@ -1,13 +1,14 @@
 //! One coordinator: listens, keeps house, shuts down in good order.
 
 pub(crate) mod collect;
-pub(crate) mod deliver;
+pub mod deliver;
 mod housekeeping;
 pub(crate) mod mend;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mixdown_proto::v1::blob_service_server::BlobServiceServer;
@@ -184,6 +185,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<
         settling: settling(pool.clone(), store.clone()),
         store,
         store_id,
+        masters: Arc::default(),
         wakeups,
         scratch_dir: config.scratch_dir.clone(),
         lease,

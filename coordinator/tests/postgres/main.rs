@@ -7,6 +7,7 @@ mod archiving;
 mod artifacts;
 mod claiming;
 mod damage;
+mod delivering;
 mod ending;
 mod events;
 mod garbage;

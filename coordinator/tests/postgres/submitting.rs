@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use mixdown_coordinator::queue::deliveries;
 use mixdown_coordinator::queue::request::Request;
 use mixdown_coordinator::queue::submit::{RevisionChange, Submission, Submitted, submit};
 use mixdown_coordinator::queue::view;
@@ -98,11 +97,6 @@ async fn two_jobs_that_need_the_same_artifacts_make_them_once() {
     let worker = farm.worker(2).await;
     assert_eq!(farm.run_all(worker).await, 3);
     assert_eq!(farm.state(first).await, "succeeded");
-    // The worker delivered for the first job; for the second, the master is still to be copied.
-    assert_eq!(farm.state(second).await, "active");
-    let pending = deliveries::pending(&farm.pool, None).await.unwrap();
-    assert_eq!(pending.iter().map(|delivery| delivery.job_id).collect::<Vec<_>>(), [second]);
-    deliveries::done(&farm.pool, &pending[0]).await.unwrap();
     assert_eq!(farm.state(second).await, "succeeded");
 }
 
@@ -142,9 +136,7 @@ async fn an_identical_job_renders_nothing_and_its_tasks_are_cached() {
     let job_id = queue(&farm, &again).await;
     assert_eq!(farm.run_all(worker).await, 0);
     assert_eq!(farm.tasks(job_id).await, [("master".to_owned(), "succeeded".to_owned())]);
-    for delivery in deliveries::pending(&farm.pool, Some(job_id)).await.unwrap() {
-        deliveries::done(&farm.pool, &delivery).await.unwrap();
-    }
+    farm.deliver_all().await;
     let job = view::job(&farm.pool, "default", job_id).await.unwrap().unwrap();
     assert_eq!((job.cached, job.succeeded), (1, 1));
     assert!((job.progress - 1.0).abs() < 1e-9);

@@ -42,7 +42,6 @@ pub fn assignment(task: &str, attempt: i32) -> Assignment {
         job_id: "j1".into(),
         project_id: PROJECT.into(),
         task_json: task.into(),
-        deliver_to: "jobs/j1".into(),
         ..Assignment::default()
     }
 }

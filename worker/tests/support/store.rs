@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use mixdown_worker::blobs::{Blob, BlobName, BlobStore, Delivered, Delivery, Durability, Error, Objects};
+use mixdown_worker::blobs::{Blob, BlobName, BlobStore, Durability, Error, Objects};
 use object_store::memory::InMemory;
 use tokio::sync::Semaphore;
 
@@ -89,11 +89,6 @@ impl BlobStore for Faulty {
     async fn put(&self, blob: &BlobName, file: &Path, durability: Durability) -> Result<(), Error> {
         self.fail()?;
         self.inner.put(blob, file, durability).await
-    }
-
-    async fn deliver(&self, delivery: Delivery<'_>) -> Result<Delivered, Error> {
-        self.fail()?;
-        self.inner.deliver(delivery).await
     }
 }
 

@@ -238,6 +238,7 @@ impl Twins {
         let begun = actions.iter().zip(&ids).map(|(action, id)| self.really(*action, *id));
         let answers = futures::future::join_all(begun).await;
         self.real.let_delays_pass().await;
+        self.real.deliver_all().await;
         let found = self.seen().await;
         let mut orders = vec![(0..actions.len()).collect::<Vec<_>>()];
         orders.push(orders[0].iter().rev().copied().collect());

@@ -6,10 +6,12 @@ use mixdown_coordinator::blobs::Store;
 use mixdown_coordinator::private_postgres::{Options, PrivatePostgres};
 use mixdown_coordinator::queue::artifacts::Made;
 use mixdown_coordinator::queue::claim::{Assignment, Claim, claim};
+use mixdown_coordinator::queue::deliveries;
 use mixdown_coordinator::queue::request::Request;
 use mixdown_coordinator::queue::settle::{Outcome, Settled, Settlement, Success, settle};
 use mixdown_coordinator::queue::submit::{Submission, Submitted, submit};
 use mixdown_coordinator::queue::workers::{Order, Ordered, Registration, order, register};
+use mixdown_coordinator::server::deliver::deliver;
 use mixdown_coordinator::state::Failure;
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::plan::{Key, Plan};
@@ -163,7 +165,22 @@ impl Farm {
     pub async fn succeed(&self, worker_id: Uuid, assignment: &Assignment) -> Settled {
         let artifacts = self.make(&assignment.project_id, assignment.task_id).await;
         let success = Success { artifacts, cpu_seconds: 1.5, realtime_factor: 40.0, ..Success::default() };
-        self.settle(worker_id, assignment, Uuid::new_v4(), Outcome::Success(success)).await
+        let settled = self.settle(worker_id, assignment, Uuid::new_v4(), Outcome::Success(success)).await;
+        self.deliver_all().await;
+        settled
+    }
+
+    /// Puts every master that waits for it under its name, as coordinators do.
+    pub async fn deliver_all(&self) {
+        loop {
+            let claimed = deliveries::claim(&self.pool, 100, LEASE).await.unwrap();
+            if claimed.is_empty() {
+                return;
+            }
+            for delivery in claimed {
+                deliver(&self.pool, &self.store, &delivery).await.unwrap();
+            }
+        }
     }
 
     pub async fn fail(&self, worker_id: Uuid, assignment: &Assignment, failure: Failure) -> Settled {

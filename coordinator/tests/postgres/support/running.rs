@@ -4,7 +4,9 @@ use mixdown_coordinator::server::{Config, Error, serve};
 use mixdown_proto::v1::blob_service_client::BlobServiceClient;
 use mixdown_proto::v1::job_service_client::JobServiceClient;
 use mixdown_proto::v1::worker_service_client::WorkerServiceClient;
-use mixdown_proto::v1::{UploadHead, UploadRequest, upload_request::Part};
+use mixdown_proto::v1::{
+    GetJobRequest, Job, SubmitJobRequest, UploadHead, UploadRequest, WatchJobRequest, upload_request::Part,
+};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -61,6 +63,15 @@ impl Coordinator {
 
     pub async fn workers(&self) -> WorkerServiceClient<Channel> {
         WorkerServiceClient::new(self.channel().await)
+    }
+
+    /// A job that is submitted, once it has ended.
+    pub async fn ended(&self, request: SubmitJobRequest) -> Job {
+        let job_id = self.jobs().await.submit_job(request).await.unwrap().into_inner().job.unwrap().job_id;
+        let watch = WatchJobRequest { job_id: job_id.clone(), after_sequence: 0 };
+        let mut events = self.jobs().await.watch_job(watch).await.unwrap().into_inner();
+        while events.message().await.unwrap().is_some() {}
+        self.jobs().await.get_job(GetJobRequest { job_id }).await.unwrap().into_inner().job.unwrap()
     }
 
     pub async fn stop(self) {
