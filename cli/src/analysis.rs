@@ -7,17 +7,18 @@ use mixdown_dsp::digest::Digest;
 use mixdown_dsp::kernels::true_peak::TruePeakReader;
 use mixdown_dsp::loudness::{Measurement, Meter, PeakMeter};
 use mixdown_dsp::media::{Decoder, MediaError};
-use mixdown_dsp::quality::{Analyzer, FileFacts, Profile, Quality, Source, Verdict};
-use mixdown_dsp::relay::relay;
+use mixdown_dsp::quality::{Analyzer, FileFacts, Profile, Quality, Source, Split, Verdict};
+use mixdown_dsp::relay::{listening, relay};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::errors::{CommandError, Document};
 use crate::interrupt::Interrupt;
 
-const BLOCK_FRAMES: usize = 16_384;
-/// Shorter between decoder and meter: all that are on their way fit the cache.
-const LEVELS_BLOCK_FRAMES: usize = 4096;
+/// All blocks that are on their way fit the cache.
+const BLOCK_FRAMES: usize = 4096;
+/// Threads that decode and measure: more would find little to do.
+const THREADS: usize = 2;
 
 /// One file of what `mixdown analyze --json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -96,7 +97,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Measures the levels of a file: the true peak beside the decoder on a thread of its own, the loudness on this one.
+    /// Measures the levels of a file.
     ///
     /// # Errors
     /// It cannot be read or decoded; stopped from the keyboard.
@@ -107,15 +108,14 @@ impl Levels {
         let mut meter = Meter::loudness_only(sample_rate_hz, channels).with_speakers(decoder.speakers());
         let mut peaks = PeakMeter::new(channels);
         let decode = |block: &mut Buffer| {
-            block.set_frames(LEVELS_BLOCK_FRAMES);
-            let more = read_on(&mut decoder, block, file, interrupt)?;
-            peaks.push(block);
-            Ok::<_, CommandError>(more)
+            block.set_frames(BLOCK_FRAMES);
+            read_on(&mut decoder, block, file, interrupt)
         };
-        relay(2, channels, decode, |block| {
-            meter.push(block);
-            Ok(())
-        })?;
+        let legs = vec![
+            listening(|block: &Buffer| peaks.push(block), |block| block),
+            listening(|block: &Buffer| meter.push(block), |block| block),
+        ];
+        relay(THREADS, || Buffer::new(channels, 0), decode, legs)?;
         let mut measurement = meter.finish();
         measurement.true_peak_dbtp = peaks.finish();
         Ok(Self { size_bytes, format: decoder.format(), bits: decoder.bits(), measurement })
@@ -156,17 +156,18 @@ impl Analysis {
             nominal_bits: decoder.bits(),
         };
         let mut analyzer = Analyzer::new(source, TruePeakReader::new);
-        let mut block = Buffer::new(channels, BLOCK_FRAMES);
+        let Split { mut intake, parts, .. } = analyzer.split();
+        let decode = |block: &mut Buffer| {
+            block.set_frames(BLOCK_FRAMES);
+            let more = read_on(&mut decoder, block, file, interrupt)?;
+            intake.mend(block);
+            Ok::<_, CommandError>(more)
+        };
+        let legs = parts.into_iter().map(|part| listening(part, |block| block)).collect();
         let digest = std::thread::scope(|scope| {
             // The bytes are read beside the samples: on a file in the cache of the system, that costs no second pass in time.
             let digest = scope.spawn(|| std::fs::File::open(file).and_then(Digest::of_reader));
-            loop {
-                block.set_frames(BLOCK_FRAMES);
-                if !read_on(&mut decoder, &mut block, file, interrupt)? {
-                    break;
-                }
-                analyzer.push(&block);
-            }
+            relay(THREADS, || Buffer::new(channels, 0), decode, legs)?;
             let digest = digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             digest.map_err(|error| CommandError::io("read", file, &error))
         })?;

@@ -1,92 +1,274 @@
-//! Blocks handed from where they are made to where they are taken, on two threads if there are two.
+//! Blocks handed from where they are made through the hands of all that work on them, on as many threads as there are.
 
-use std::sync::mpsc::sync_channel;
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::buffer::Buffer;
+/// Blocks on their way at most: one for each thread, and as many again that wait where a leg takes longer now and then.
+#[must_use]
+pub fn on_the_way(threads: usize) -> usize {
+    if threads <= 1 { 1 } else { 2 * threads + 2 }
+}
 
-/// Blocks that may be on their way.
-const ON_THE_WAY: usize = 4;
+/// What is done to every block, one after the other, at one place of its way.
+pub type Leg<'a, B, E> = Box<dyn FnMut(&mut B) -> Result<(), E> + Send + 'a>;
 
-/// Has `make` fill one block after the other until it says `false`, and hands each to `take`, in order. With more than one
-/// thread, blocks are made while earlier ones are taken.
+/// A leg that listens to what `part` gives of a block, and never fails.
+pub fn listening<'a, B: 'a, P: 'a, E>(mut listen: impl FnMut(&P) + Send + 'a, part: fn(&B) -> &P) -> Leg<'a, B, E> {
+    Box::new(move |block| {
+        listen(part(block));
+        Ok(())
+    })
+}
+
+/// Has `make` fill one block after the other until it says `false`, and runs each through the `legs` in their order. Every leg
+/// sees all blocks, one at a time and in order, so that threads change nothing; different legs work on different blocks at
+/// the same time, up to `threads` of them. `empty` makes the first blocks: they come back to `make` as the last leg left
+/// them.
 ///
 /// # Errors
-/// The first error of `take`, or else of `make`.
-pub fn relay<E: Send>(
+/// The error that would have come first on one thread: of the earliest block, for each has but one.
+pub fn relay<'a, B: Send + 'a, E: Send + 'a>(
     threads: usize,
-    channels: usize,
-    mut make: impl FnMut(&mut Buffer) -> Result<bool, E> + Send,
-    mut take: impl FnMut(&mut Buffer) -> Result<(), E>,
+    empty: impl Fn() -> B,
+    mut make: impl FnMut(&mut B) -> Result<bool, E> + Send + 'a,
+    mut legs: Vec<Leg<'a, B, E>>,
 ) -> Result<(), E> {
-    let empty = || Buffer::new(channels, 0);
     if threads <= 1 {
         let mut block = empty();
         while make(&mut block)? {
-            take(&mut block)?;
+            legs.iter_mut().try_for_each(|leg| leg(&mut block))?;
         }
         return Ok(());
     }
+    let first: Runner<'a, B, E> = Box::new(make);
+    let others =
+        legs.into_iter().map(|mut leg| -> Runner<'a, B, E> { Box::new(move |block| leg(block).map(|()| true)) });
+    let mut places: Vec<Place<'a, B, E>> = std::iter::once(first)
+        .chain(others)
+        .map(|runner| Place { runner: Some(runner), waiting: VecDeque::new() })
+        .collect();
+    let threads = threads.min(places.len());
+    places[0].waiting.extend((0..on_the_way(threads)).map(|_| (0, empty())));
+    let track = Track { state: Mutex::new(State::new(places)), changed: Condvar::new() };
     std::thread::scope(|scope| {
-        let (full, filled) = sync_channel::<Buffer>(ON_THE_WAY);
-        let (spent, emptied) = sync_channel::<Buffer>(ON_THE_WAY + 2);
-        let maker = scope.spawn(move || {
-            loop {
-                let mut block = emptied.try_recv().unwrap_or_else(|_| empty());
-                // The taker hangs up when it has failed.
-                if !make(&mut block)? || full.send(block).is_err() {
-                    return Ok(());
-                }
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| track.work())).collect();
+        track.work();
+        others.into_iter().for_each(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+    });
+    let state = track.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    state.end.and_then(|(_, error)| error).map_or(Ok(()), Err)
+}
+
+/// A leg, and the maker before them, which alone may say that there is no block.
+type Runner<'a, B, E> = Box<dyn FnMut(&mut B) -> Result<bool, E> + Send + 'a>;
+
+/// A runner and the blocks that have come to it. Behind the last place lies the first: blocks go round.
+struct Place<'a, B, E> {
+    /// `None` while it runs.
+    runner: Option<Runner<'a, B, E>>,
+    /// Each with its number; without meaning before the maker, who gives them theirs.
+    waiting: VecDeque<(u64, B)>,
+}
+
+struct State<'a, B, E> {
+    places: Vec<Place<'a, B, E>>,
+    /// Blocks made or being made.
+    begun: u64,
+    /// Of these, blocks that have not come round.
+    under_way: usize,
+    /// The first block that is not, and the error that is to blame, if one is.
+    end: Option<(u64, Option<E>)>,
+    /// Threads with nothing to do.
+    idle: usize,
+    /// A runner panicked: everyone goes home.
+    fallen: bool,
+}
+
+/// What a thread does next: whose turn it is with which block.
+struct Turn<'a, B, E> {
+    place: usize,
+    runner: Runner<'a, B, E>,
+    number: u64,
+    block: B,
+}
+
+impl<'a, B, E> State<'a, B, E> {
+    fn new(places: Vec<Place<'a, B, E>>) -> Self {
+        Self { places, begun: 0, under_way: 0, end: None, idle: 0, fallen: false }
+    }
+
+    fn is_over(&self) -> bool {
+        self.fallen || self.end.is_some() && self.under_way == 0
+    }
+
+    /// The place nearest to the goal that has its runner and a block: what is in the cache is taken further first.
+    fn ready(&self) -> Option<usize> {
+        let open = if self.end.is_some() { 1 } else { 0 };
+        let ready = |place: &Place<'a, B, E>| place.runner.is_some() && !place.waiting.is_empty();
+        (open..self.places.len()).rev().find(|place| ready(&self.places[*place]))
+    }
+
+    fn next(&mut self) -> Option<Turn<'a, B, E>> {
+        let place = self.ready()?;
+        let Place { runner, waiting } = &mut self.places[place];
+        let (runner, (mut number, block)) = runner.take().zip(waiting.pop_front())?;
+        if place == 0 {
+            number = self.begun;
+            self.begun += 1;
+            self.under_way += 1;
+        }
+        Some(Turn { place, runner, number, block })
+    }
+
+    fn end_turn(&mut self, turn: Turn<'a, B, E>, outcome: Result<bool, E>) {
+        let Turn { place, runner, number, block } = turn;
+        self.places[place].runner = Some(runner);
+        let next = (place + 1) % self.places.len();
+        let goes_on = matches!(outcome, Ok(true)) && self.is_run(number);
+        if !goes_on || next == 0 {
+            self.under_way -= 1;
+        }
+        if goes_on {
+            self.places[next].waiting.push_back((number, block));
+        } else if self.is_run(number) {
+            self.end = Some((number, outcome.err()));
+            // Those behind it would never have been.
+            let places = &mut self.places[1..];
+            let before: usize = places.iter().map(|place| place.waiting.len()).sum();
+            places.iter_mut().for_each(|place| place.waiting.retain(|(behind, _)| *behind < number));
+            self.under_way -= before - places.iter().map(|place| place.waiting.len()).sum::<usize>();
+        }
+    }
+
+    /// Whether a block is one of those before the end.
+    fn is_run(&self, number: u64) -> bool {
+        self.end.as_ref().is_none_or(|(end, _)| number < *end)
+    }
+}
+
+struct Track<'a, B, E> {
+    state: Mutex<State<'a, B, E>>,
+    changed: Condvar,
+}
+
+impl<'a, B, E> Track<'a, B, E> {
+    fn lock(&self) -> MutexGuard<'_, State<'a, B, E>> {
+        // Nothing that runs under the lock can panic halfway.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes turns until all blocks have come round.
+    fn work(&self) {
+        let _alarm = Alarm { track: self };
+        let mut state = self.lock();
+        while !state.is_over() {
+            let Some(mut turn) = state.next() else {
+                state.idle += 1;
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
+                continue;
+            };
+            if state.idle > 0 && state.ready().is_some() {
+                self.changed.notify_one();
             }
-        });
-        let taken = filled.iter().try_for_each(|mut block| {
-            take(&mut block)?;
-            // A maker that has ended needs no blocks.
-            let _ = spent.try_send(block);
-            Ok(())
-        });
-        drop(filled);
-        let made = maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        taken.and(made)
-    })
+            drop(state);
+            let outcome = (turn.runner)(&mut turn.block);
+            state = self.lock();
+            state.end_turn(turn, outcome);
+        }
+        self.changed.notify_all();
+    }
+}
+
+/// Sends the others home where a runner panics: its block would never come round.
+struct Alarm<'t, 'a, B, E> {
+    track: &'t Track<'a, B, E>,
+}
+
+impl<B, E> Drop for Alarm<'_, '_, B, E> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.track.lock().fallen = true;
+            self.track.changed.notify_all();
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn counted(threads: usize, blocks: usize, fails_at: (usize, usize)) -> (Result<(), String>, Vec<f32>) {
-        let (mut made, mut taken) = (0, Vec::new());
-        let result = relay(
-            threads,
-            1,
-            |block| {
-                if made == fails_at.0 {
-                    return Err(format!("made {made}"));
-                }
-                block.set_frames(1);
-                block.channel_mut(0)[0] = made as f32;
-                made += 1;
-                Ok(made <= blocks)
-            },
-            |block| {
-                if taken.len() == fails_at.1 {
-                    return Err(format!("taken {}", taken.len()));
-                }
-                taken.push(block.channel(0)[0]);
+    type Seen = Vec<Vec<u64>>;
+
+    /// Runs `blocks` blocks through three legs, each of which adds its number to what it sees; `fails_at` says which block
+    /// fails where: 0 is the maker.
+    fn run(threads: usize, blocks: u64, fails_at: &'static [(usize, u64)]) -> (Result<(), String>, Seen) {
+        let fails = |place: usize, number: u64| match fails_at.contains(&(place, number)) {
+            true => Err(format!("{number} at {place}")),
+            false => Ok(()),
+        };
+        let mut seen: Seen = vec![Vec::new(); 3];
+        let mut made = 0;
+        let make = |block: &mut (u64, u64)| {
+            fails(0, made)?;
+            *block = (made, 0);
+            made += 1;
+            Ok(made <= blocks)
+        };
+        let legs = seen.iter_mut().enumerate().map(|(leg, seen)| -> Leg<'_, (u64, u64), String> {
+            Box::new(move |block| {
+                fails(leg + 1, block.0)?;
+                assert_eq!(block.1, leg as u64, "each leg takes over from the one before");
+                block.1 += 1;
+                // One leg takes longer than the others, and not always the same.
+                let busy = if block.0 / 50 % 3 == leg as u64 { 2000 } else { 0 };
+                std::hint::black_box((0..busy).fold(0_u64, |sum, n| sum.wrapping_mul(3) + n));
+                seen.push(block.0);
                 Ok(())
-            },
-        );
-        (result, taken)
+            })
+        });
+        let result = relay(threads, || (0, 0), make, legs.collect());
+        (result, seen)
     }
 
     #[test]
-    fn every_block_arrives_once_and_in_order_and_an_error_of_either_side_ends_both() {
-        let never = usize::MAX;
-        let upto = |count: usize| (0..count).map(|block| block as f32).collect::<Vec<_>>();
-        for threads in [1, 2] {
-            assert_eq!(counted(threads, 1000, (never, never)), (Ok(()), upto(1000)));
-            assert_eq!(counted(threads, 1000, (300, never)), (Err("made 300".to_owned()), upto(300)));
-            assert_eq!(counted(threads, 1000, (never, 300)), (Err("taken 300".to_owned()), upto(300)));
+    fn every_leg_sees_every_block_once_and_in_order_on_any_number_of_threads() {
+        for threads in [1, 2, 3, 4, 16] {
+            for blocks in [0, 1, 5, 1000] {
+                let (result, seen) = run(threads, blocks, &[]);
+                assert_eq!(result, Ok(()));
+                let expected: Vec<u64> = (0..blocks).collect();
+                assert!(seen.iter().all(|seen| *seen == expected), "{threads} threads, {blocks} blocks");
+            }
+        }
+    }
+
+    #[test]
+    fn the_error_is_that_of_the_earliest_block_wherever_it_fails() {
+        let cases: [(&'static [(usize, u64)], &str); 4] = [
+            (&[(0, 300)], "300 at 0"),
+            (&[(3, 300)], "300 at 3"),
+            (&[(0, 303), (1, 302), (2, 301), (3, 300)], "300 at 3"),
+            (&[(0, 300), (3, 301)], "300 at 0"),
+        ];
+        for (fails_at, expected) in cases {
+            for threads in [1, 2, 4] {
+                let (result, seen) = run(threads, 1000, fails_at);
+                assert_eq!(result, Err(expected.to_owned()), "{threads} threads");
+                assert_eq!(seen[2], (0..300).collect::<Vec<_>>(), "{threads} threads: those before have come home");
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_leg_goes_on_in_the_caller_and_keeps_nobody_waiting() {
+        for threads in [1, 2, 4] {
+            let fall: Leg<'_, u32, ()> = Box::new(|_| panic!("fallen"));
+            let make = |_: &mut u32| Ok(true);
+            let caught =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| relay(threads, || 0, make, vec![fall])));
+            assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"fallen"));
         }
     }
 }

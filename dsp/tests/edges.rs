@@ -171,7 +171,7 @@ fn the_ceiling_holds_and_the_loudness_is_reached_in_a_trimmed_and_faded_file() {
         "fade_in": { "length": "5ms" }, "fade_out": { "length": "200ms" } }));
     document["loudness"] = json!({ "integrated_lufs": -5.0, "max_limiting_db": 12.0 });
     let session = session(&document);
-    let solution = solve(&mix, session.loudness.as_ref().unwrap(), 2, &Unwatched).unwrap();
+    let solution = solve(&mix, None, session.loudness.as_ref().unwrap(), 2, &Unwatched).unwrap();
     let (path, report) = deliver(&mix, &session, 0, Some(&solution), None, folder.path(), 2, &Unwatched).unwrap();
     let report: Report = serde_json::from_value(report).unwrap();
     let peak = report.measurement.true_peak_dbtp.unwrap();

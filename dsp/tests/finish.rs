@@ -59,7 +59,7 @@ fn session(loudness: Value, deliverables: Value) -> ValidSession {
 }
 
 fn master(session: &ValidSession, mix: &Path, index: usize) -> (PathBuf, Report) {
-    let solution = session.loudness.as_ref().map(|loudness| solve(mix, loudness, 2, &Unwatched).unwrap());
+    let solution = session.loudness.as_ref().map(|loudness| solve(mix, None, loudness, 2, &Unwatched).unwrap());
     let (path, report) =
         deliver(mix, session, index, solution.as_ref(), None, mix.parent().unwrap(), 2, &Unwatched).unwrap();
     (path, serde_json::from_value(report).unwrap())
@@ -116,7 +116,7 @@ fn a_quiet_target_needs_no_limiter_and_changes_the_gain_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mix = mix(folder.path(), -3.0);
     let session = session(json!({ "integrated_lufs": -30.0 }), files());
-    let solution = solve(&mix, session.loudness.as_ref().unwrap(), 2, &Unwatched).unwrap();
+    let solution = solve(&mix, None, session.loudness.as_ref().unwrap(), 2, &Unwatched).unwrap();
     assert_eq!(solution.steps, 0);
     let (path, report) = master(&session, &mix, 0);
     let (integrated, _) = ffmpeg(&path);
@@ -149,7 +149,7 @@ fn silence_gets_no_gain_and_no_invented_loudness() {
     }
     writer.finish().unwrap();
     let session = session(json!({ "integrated_lufs": -14.0 }), files());
-    let solution: Solution = solve(&path, session.loudness.as_ref().unwrap(), 2, &Unwatched).unwrap();
+    let solution: Solution = solve(&path, None, session.loudness.as_ref().unwrap(), 2, &Unwatched).unwrap();
     assert_eq!((solution.gain_db, solution.limited_by), (0.0, Some(LimitedBy::Silence)));
     let (_, report) = master(&session, &path, 2);
     assert_eq!((report.measurement.integrated_lufs, report.measurement.true_peak_dbtp), (None, None));
@@ -252,7 +252,7 @@ fn a_sample_that_is_no_number_is_refused_at_its_place_by_every_format_and_by_the
             assert!(message.contains(place), "{what}: {message}");
             message.clone()
         };
-        told(solve(&path, session.loudness.as_ref().unwrap(), 2, &Unwatched).unwrap_err(), "the meter");
+        told(solve(&path, None, session.loudness.as_ref().unwrap(), 2, &Unwatched).unwrap_err(), "the meter");
         for (index, asked) in session.deliverables.iter().enumerate() {
             let what = &asked.file_name;
             let error = deliver(&path, &session, index, None, None, folder.path(), 2, &Unwatched).unwrap_err();

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::decode::decode;
 use super::share::Share;
 use super::{ExecuteError, Files, Made, Options};
-use crate::finish::{self, Solution};
-use crate::graph::{self, Request, StemRequest, WholeFile, Wiring, in_parallel};
+use crate::finish::{self, Hearing, Solution};
+use crate::graph::{self, Listener, Request, StemRequest, WholeFile, Wiring, in_parallel};
 use crate::plan::{Key, Keys, TaskSpec, cost, solved_on};
 use crate::progress::Monitor;
 use crate::session::ValidSession;
@@ -30,13 +30,13 @@ impl Run<'_> {
     pub(super) fn all(&self) -> Result<Vec<Made>, ExecuteError> {
         self.check()?;
         let mut made = self.decode()?;
-        self.render()?;
+        let heard = self.render()?;
         let kept = |key: Key, path: PathBuf| Made { key, path, master: None };
         made.extend(self.task.keep_stems.iter().map(|track| kept(self.keys.stems[*track], self.stem_file(*track))));
         made.extend(self.task.keep_mixes.iter().map(|mix| kept(self.keys.mixes[*mix], self.mix_file(*mix))));
         let groups = &self.task.keep_groups;
         made.extend(groups.iter().map(|print| kept(self.keys.groups[*print], self.group_file(*print))));
-        made.extend(self.solve()?);
+        made.extend(self.solve(heard)?);
         made.extend(self.finish()?);
         Ok(made)
     }
@@ -137,8 +137,8 @@ impl Run<'_> {
         Ok(self.task.decode.iter().filter_map(made).collect())
     }
 
-    /// One pass over the session for all stems, mixes and groups.
-    fn render(&self) -> Result<(), ExecuteError> {
+    /// One pass over the session for all stems, mixes and groups. Mixes that a gain is solved on are heard on the way.
+    fn render(&self) -> Result<BTreeMap<MixIndex, Hearing>, ExecuteError> {
         let (session, task) = (self.session, self.task);
         let printed: BTreeSet<TrackIndex> = task
             .masters
@@ -174,21 +174,33 @@ impl Run<'_> {
         let stems: u64 = task.render_stems.iter().map(|track| cost::stem_ns(session, *track)).sum();
         let mixes: u64 = task.mixes.iter().map(|mix| cost::mix_ns(session, *mix)).sum();
         let groups: u64 = task.groups.iter().map(|print| cost::group_ns(session, *print)).sum();
-        Ok(graph::render(&request, stems + mixes + groups, self.monitor)?)
+        let is_solved = |mix: &&MixIndex| self.task.solutions.contains(mix);
+        let hearing = |mix: &MixIndex| (*mix, Hearing::new(session.sample_rate_hz, 2));
+        let mut heard: BTreeMap<MixIndex, Hearing> = task.mixes.iter().filter(is_solved).map(hearing).collect();
+        let listeners = heard.iter_mut().filter_map(|(mix, hearing)| {
+            let index = task.mixes.iter().position(|made| made == mix)?;
+            let listener: Listener<'_> = Box::new(|block| hearing.push(block));
+            Some((index, listener))
+        });
+        graph::render(&request, listeners.collect(), stems + mixes + groups, self.monitor)?;
+        Ok(heard)
     }
 
-    fn solve(&self) -> Result<Vec<Made>, ExecuteError> {
+    fn solve(&self, mut heard: BTreeMap<MixIndex, Hearing>) -> Result<Vec<Made>, ExecuteError> {
         let Some(loudness) = &self.session.loudness else { return Ok(Vec::new()) };
-        in_parallel(self.options.threads, self.task.solutions.clone(), |mix| {
+        let solved = self.task.solutions.iter().map(|mix| (*mix, heard.remove(mix)));
+        in_parallel(self.options.threads, solved.collect(), |(mix, heard)| {
             let share = Share::new(self.monitor, cost::solve_ns(self.session), 4 * self.session.length_frames);
             let threads = self.threads_of_each(self.task.solutions.len());
             let solution =
-                finish::solve(&self.mix_source(mix), loudness, threads, &share).map_err(|error| match error {
-                    ExecuteError::BadSession(why) => {
-                        ExecuteError::BadSession(format!("mix \"{}\": {why}", self.session.mixes[mix].name))
-                    }
-                    other => other,
-                })?;
+                finish::solve(&self.mix_source(mix), heard, loudness, threads, &share).map_err(
+                    |error| match error {
+                        ExecuteError::BadSession(why) => {
+                            ExecuteError::BadSession(format!("mix \"{}\": {why}", self.session.mixes[mix].name))
+                        }
+                        other => other,
+                    },
+                )?;
             share.finish();
             write_solution(&self.solution_file(mix), &solution)
         })?;

@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::chain::{Ceiling, Chain, ChainSpec};
+use super::chain::{Block, Chain, ChainSpec, Fault};
 use super::delivered::{Delivered, Pass, bits};
 use super::edges::Edges;
+use super::mastering::Ceiling;
 use super::report::{EdgesReport, LossyReport, LoudnessReport, Report};
 use super::solve::Solution;
 use crate::buffer::Buffer;
@@ -16,7 +17,7 @@ use crate::media::pcm::PcmWriter;
 use crate::media::{BroadcastSpec, FileSpec, FileWriter, MediaError, Picture, coding_history};
 use crate::progress::Monitor;
 use crate::quality::{FileFacts, Verdict};
-use crate::relay::relay;
+use crate::relay::{Leg, listening};
 use crate::session::ValidSession;
 use crate::session::document::{Depth, Dither, Format};
 use crate::session::valid::{Deliverable, DeliverableIndex};
@@ -82,7 +83,7 @@ pub(super) struct Finish<'a> {
     pub(super) cover: Option<Arc<Picture>>,
     pub(super) path: PathBuf,
     dither: Dither,
-    threads: usize,
+    pub(super) threads: usize,
     pub(super) monitor: &'a dyn Monitor,
 }
 
@@ -170,23 +171,18 @@ impl Finish<'_> {
     /// Makes the file once, and tells apart the windows whose true peak passes `limit`: then only these are known, and the file is
     /// not whole.
     fn pass(&self, mastering: Option<(f64, Ceiling)>, trim: f64, limit: f64) -> Result<Pass, ExecuteError> {
-        let mut chain = self.chain(self.asked.sample_rate_hz, mastering, trim)?;
+        let mut chain = self.chain(mastering, trim)?;
         let channels = chain.channels();
         let mut sink = self.sink(channels, chain.frames())?;
         let mut delivered = Delivered::new(self.asked, self.dither, self.session.seed, channels, limit);
-        let mut frame = 0;
-        self.each_block(&mut chain, |block| {
-            delivered.take(block, frame);
-            frame += block.frames() as u64;
-            if delivered.is_over() {
-                return Ok(());
-            }
+        let legs = delivered.legs(|block| {
             match &mut sink {
-                Sink::File(file) => file.write(delivered.samples()),
-                Sink::Spool(spool) => spool.write(block),
+                Sink::File(file) => file.write(Delivered::samples(self.asked.depth, block)),
+                Sink::Spool(spool) => spool.write(&block.audio),
             }
             .map_err(|source| self.io("cannot write", source))
-        })?;
+        });
+        self.run(&mut chain, legs)?;
         let is_over = delivered.is_over();
         let pass = delivered.finish(chain.lowest_gain());
         if is_over {
@@ -202,50 +198,38 @@ impl Finish<'_> {
 
     /// The greatest magnitude of a sample before it is clipped.
     fn highest_sample(&self) -> Result<f64, ExecuteError> {
-        let mut chain = self.chain(self.asked.sample_rate_hz, None, 1.0)?;
+        let mut chain = self.chain(None, 1.0)?;
         let mut highest = 0.0f32;
-        self.each_block(&mut chain, |block| {
-            highest = block.iter().flatten().fold(highest, |highest, sample| highest.max(sample.abs()));
-            Ok(())
-        })?;
+        let leg = listening(
+            |audio: &Buffer| {
+                highest = audio.iter().flatten().fold(highest, |highest, sample| highest.max(sample.abs()))
+            },
+            |block: &Block| &block.audio,
+        );
+        self.run(&mut chain, vec![leg])?;
         Ok(f64::from(highest))
     }
 
-    fn chain(&self, sample_rate_hz: u32, mastering: Option<(f64, Ceiling)>, trim: f64) -> Result<Chain, ExecuteError> {
+    fn chain(&self, mastering: Option<(f64, Ceiling)>, trim: f64) -> Result<Chain, ExecuteError> {
         let spec = ChainSpec {
             source: self.source,
             length_frames: self.session.length_frames,
             edges: self.edges.clone(),
-            sample_rate_hz,
+            sample_rate_hz: self.asked.sample_rate_hz,
             mastering,
             trim,
         };
         Chain::open(spec).map_err(|source| self.io("cannot read the source of", source))
     }
 
-    fn each_block(
-        &self,
-        chain: &mut Chain,
-        mut take: impl FnMut(&mut Buffer) -> Result<(), ExecuteError>,
-    ) -> Result<(), ExecuteError> {
-        let channels = chain.channels();
-        let make = |block: &mut Buffer| {
-            if self.monitor.is_cancelled() {
-                return Err(ExecuteError::Cancelled);
-            }
-            let made = chain.next(block).map_err(|source| self.io("cannot read the source of", source))?;
-            if let Some(place) = chain.not_a_number() {
+    fn run<'a>(&'a self, chain: &'a mut Chain, legs: Vec<Leg<'a, Block, ExecuteError>>) -> Result<(), ExecuteError> {
+        chain.run(self.threads, self.monitor, legs, |fault| match fault {
+            Fault::Unreadable(source) => self.io("cannot read the source of", source),
+            Fault::NotANumber(place) => {
                 let content = self.session.content_name(self.asked.content);
                 let file = &self.asked.file_name;
-                return Err(ExecuteError::BadSession(format!("\"{file}\" cannot be written: in {content}, {place}")));
+                ExecuteError::BadSession(format!("\"{file}\" cannot be written: in {content}, {place}"))
             }
-            Ok(made)
-        };
-        relay(self.threads, channels, make, |block| {
-            let frames = block.frames();
-            take(block)?;
-            self.monitor.advance(frames as u64);
-            Ok(())
         })
     }
 

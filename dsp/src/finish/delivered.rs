@@ -1,11 +1,14 @@
 //! The samples as they are delivered, and everything that is measured on them.
 
+use super::chain::Block;
 use crate::buffer::Buffer;
+use crate::execute::ExecuteError;
 use crate::kernels::dither::Quantizer;
 use crate::kernels::true_peak::TruePeakReader;
 use crate::loudness::Measurement;
 use crate::media::Samples;
-use crate::quality::{Analysis, Analyzer, Quality, Source};
+use crate::quality::{Analysis, Analyzer, Quality, Source, Split};
+use crate::relay::{Leg, listening};
 use crate::session::document::{Depth, Dither};
 use crate::session::valid::Deliverable;
 
@@ -28,9 +31,8 @@ pub(super) struct Pass {
 pub(super) struct Delivered {
     /// With the value of one step.
     quantizer: Option<(Quantizer, f32)>,
-    integers: Vec<i32>,
-    floats: Vec<f32>,
     analyzer: Analyzer,
+    frames: u64,
     clipped: u64,
 }
 
@@ -56,43 +58,44 @@ impl Delivered {
         });
         let nominal_bits = Some(bits(depth).unwrap_or(32));
         let source = Source { sample_rate_hz, channels, speakers: 0, nominal_bits };
-        Self {
-            quantizer,
-            integers: Vec::new(),
-            floats: Vec::new(),
-            analyzer: Analyzer::with_limit(source, TruePeakReader::strict, limit),
-            clipped: 0,
-        }
+        Self { quantizer, analyzer: Analyzer::with_limit(source, TruePeakReader::strict, limit), frames: 0, clipped: 0 }
     }
 
-    /// Takes the block whose first frame is `frame` and turns it into what a player gets.
-    pub(super) fn take(&mut self, block: &mut Buffer, frame: u64) {
-        match &mut self.quantizer {
-            Some((quantizer, step)) => {
-                self.clipped += quantizer.process(block, frame, &mut self.integers);
-                let channels = block.channel_count();
-                for (index, channel) in block.iter_mut().enumerate() {
-                    let integers = self.integers.iter().skip(index).step_by(channels);
-                    for (sample, integer) in channel.iter_mut().zip(integers) {
-                        *sample = *integer as f32 * *step;
-                    }
+    /// The legs that turn blocks into what a player gets and measure it, and then `keep` them as long as the true peak has not
+    /// passed the limit: the file is to be made again then.
+    pub(super) fn legs<'a>(
+        &'a mut self,
+        mut keep: impl FnMut(&Block) -> Result<(), ExecuteError> + Send + 'a,
+    ) -> Vec<Leg<'a, Block, ExecuteError>> {
+        let Self { quantizer, analyzer, frames, clipped } = self;
+        let Split { mut intake, parts, limit } = analyzer.split();
+        let mut legs: Vec<Leg<'a, Block, ExecuteError>> = vec![Box::new(move |block| {
+            match quantizer {
+                Some((quantizer, step)) => {
+                    *clipped += quantizer.process(&block.audio, *frames, &mut block.integers);
+                    played(&block.integers, *step, &mut block.audio);
                 }
+                None => interleave(&block.audio, &mut block.floats),
             }
-            None => interleave(block, &mut self.floats),
-        }
-        self.analyzer.push(block);
+            *frames += block.audio.frames() as u64;
+            intake.mend(&mut block.audio);
+            Ok(())
+        })];
+        legs.extend(parts.into_iter().map(|part| listening(part, |block: &Block| &block.audio)));
+        legs.push(Box::new(move |block| if limit.is_passed() { Ok(()) } else { keep(block) }));
+        legs
     }
 
-    /// Whether a true peak has passed the limit: the file is to be made again.
+    /// Whether a true peak has passed the limit.
     pub(super) fn is_over(&self) -> bool {
         self.analyzer.has_passed_limit()
     }
 
-    /// The last block, interleaved, as the file gets it.
-    pub(super) fn samples(&self) -> Samples<'_> {
-        match self.quantizer {
-            Some(_) => Samples::Int(&self.integers),
-            None => Samples::Float(&self.floats),
+    /// The frames of a block as the file gets them.
+    pub(super) fn samples<'b>(depth: Depth, block: &'b Block) -> Samples<'b> {
+        match bits(depth) {
+            Some(_) => Samples::Int(&block.integers),
+            None => Samples::Float(&block.floats),
         }
     }
 
@@ -100,6 +103,16 @@ impl Delivered {
         let was_on_grid = self.quantizer.is_some_and(|(quantizer, _)| !quantizer.was_off_grid());
         let Analysis { measurement, quality, window_peaks } = self.analyzer.finish();
         Pass { measurement, quality, window_peaks, lowest_gain, clipped: self.clipped, was_on_grid }
+    }
+}
+
+/// What a player makes of interleaved integers.
+fn played(integers: &[i32], step: f32, block: &mut Buffer) {
+    let channels = block.channel_count();
+    for (index, channel) in block.iter_mut().enumerate() {
+        for (sample, integer) in channel.iter_mut().zip(integers.iter().skip(index).step_by(channels)) {
+            *sample = *integer as f32 * step;
+        }
     }
 }
 

@@ -17,7 +17,8 @@ use crate::kernels::true_peak::TruePeakReader;
 use crate::media::pcm::PcmReader;
 use crate::media::tags::{ReplayGain, Tags};
 use crate::media::{Decoder, LossySpec, LossyWriter};
-use crate::quality::{Analysis, Analyzer, Source};
+use crate::quality::{Analysis, Analyzer, Source, Split};
+use crate::relay::{listening, relay};
 use crate::session::lossy::Lossy;
 
 impl Finish<'_> {
@@ -96,17 +97,18 @@ impl Finish<'_> {
         let source =
             Source { sample_rate_hz: decoder.probe().sample_rate_hz, channels, speakers: 0, nominal_bits: None };
         let mut analyzer = Analyzer::new(source, TruePeakReader::strict);
-        let mut block = Buffer::new(channels, BLOCK_FRAMES);
-        loop {
+        let Split { mut intake, parts, .. } = analyzer.split();
+        let decode = |block: &mut Buffer| {
             if self.monitor.is_cancelled() {
                 return Err(ExecuteError::Cancelled);
             }
             block.set_frames(BLOCK_FRAMES);
-            if decoder.read(&mut block).map_err(|error| failed(error.to_string()))? == 0 {
-                break;
-            }
-            analyzer.push(&block);
-        }
+            let frames = decoder.read(block).map_err(|error| failed(error.to_string()))?;
+            intake.mend(block);
+            Ok(frames > 0)
+        };
+        let legs = parts.into_iter().map(|part| listening(part, |block| block));
+        relay(self.threads, || Buffer::new(channels, 0), decode, legs.collect())?;
         let heard = analyzer.finish();
         if heard.measurement.frames != frames {
             return Err(failed(format!("it gives back {} frames of {frames}", heard.measurement.frames)));

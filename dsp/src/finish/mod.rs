@@ -9,13 +9,18 @@ mod chain;
 pub mod deliver;
 mod delivered;
 mod edges;
+mod feed;
 mod headroom;
+mod hearing;
 mod lossy;
+mod mastering;
+mod numbers;
 pub mod report;
 pub mod solve;
 
 pub use deliver::deliver;
 pub use headroom::MAX_ENCODINGS;
+pub use hearing::Hearing;
 pub use report::Report;
 pub use solve::{LimitedBy, Solution, solve};
 

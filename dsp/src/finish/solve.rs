@@ -6,15 +6,16 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Ceiling, Chain, ChainSpec};
+use super::chain::{Block, Chain, ChainSpec, Fault};
 use super::edges::Edges;
+use super::hearing::Hearing;
+use super::mastering::Ceiling;
 use crate::buffer::Buffer;
 use crate::execute::ExecuteError;
-use crate::kernels::true_peak::TruePeakReader;
 use crate::loudness::Meter;
 use crate::media::pcm::PcmReader;
 use crate::progress::Monitor;
-use crate::relay::relay;
+use crate::relay::{Leg, listening};
 use crate::session::valid::Loudness;
 use crate::units::{db_from_gain, gain_from_db};
 
@@ -57,8 +58,8 @@ pub struct Solution {
     pub steps: u32,
 }
 
-/// Solves the gain on a mix (a PCM artifact), deterministically: a first pass without limiter, then secant steps on the
-/// limited loudness, six at most; on up to `threads` threads, which change no bit.
+/// Solves the gain on a mix (a PCM artifact), deterministically: a first pass without limiter, unless the mix was `heard` while
+/// it was made, then secant steps on the limited loudness, six at most; on up to `threads` threads, which change no bit.
 ///
 /// The gain never asks the limiter for more than `max_limiting_db` at the highest peak; where that binds,
 /// the solution says so and the loudness stays below the target.
@@ -66,9 +67,16 @@ pub struct Solution {
 /// # Errors
 /// A sample of the mix is NaN or infinite (`BadSession`, with its channel and frame); the mix cannot be read; the monitor asked
 /// to stop.
-pub fn solve(mix: &Path, loudness: &Loudness, threads: usize, monitor: &dyn Monitor) -> Result<Solution, ExecuteError> {
+pub fn solve(
+    mix: &Path,
+    heard: Option<Hearing>,
+    loudness: &Loudness,
+    threads: usize,
+    monitor: &dyn Monitor,
+) -> Result<Solution, ExecuteError> {
     let source = Mix { path: mix, threads, monitor };
-    let (mix_lufs, mix_peak) = source.measure()?;
+    let heard = heard.map_or_else(|| source.hear(), Ok)?.finish();
+    let (mix_lufs, mix_peak) = heard.map_err(not_a_number)?;
     let mut solution = Solution {
         gain_db: 0.0,
         ceiling_dbtp: loudness.ceiling_dbtp,
@@ -121,58 +129,54 @@ struct Mix<'a> {
 }
 
 impl Mix<'_> {
-    /// Integrated loudness and linear true peak as they are.
-    fn measure(&self) -> Result<(Option<f64>, f64), ExecuteError> {
-        let mut peaks: Vec<TruePeakReader> = Vec::new();
-        let integrated = self.pass(None, |block| {
-            peaks.resize_with(block.channel_count(), TruePeakReader::new);
-            for (peak, channel) in peaks.iter_mut().zip(block.iter()) {
-                peak.push(channel);
-            }
-        })?;
-        Ok((integrated, peaks.iter_mut().map(TruePeakReader::finish).fold(0.0, f64::max)))
+    /// The mix as it is.
+    fn hear(&self) -> Result<Hearing, ExecuteError> {
+        let header = self.header()?;
+        let mut hearing = Hearing::new(header.sample_rate_hz(), header.channels());
+        self.pass(None, hearing.legs())?;
+        Ok(hearing)
     }
 
     /// Integrated loudness after gain and limiter.
     fn limited_loudness(&self, gain_db: f64, ceiling_dbtp: f64) -> Result<Option<f64>, ExecuteError> {
-        self.pass(Some((gain_from_db(gain_db), gain_from_db(ceiling_dbtp))), |_| {})
+        let header = self.header()?;
+        let mut meter = Meter::loudness_only(header.sample_rate_hz(), header.channels());
+        let leg = listening(|audio: &Buffer| meter.push(audio), |block: &Block| &block.audio);
+        self.pass(Some((gain_from_db(gain_db), Ceiling::new(gain_from_db(ceiling_dbtp), 0))), vec![leg])?;
+        Ok(meter.finish().integrated_lufs)
     }
 
-    /// One pass: the integrated loudness of what comes out of the chain, which `also` sees block by block.
-    fn pass(&self, mastering: Option<(f64, f64)>, mut also: impl FnMut(&Buffer)) -> Result<Option<f64>, ExecuteError> {
-        let header = PcmReader::open(self.path).map_err(|source| self.unreadable(source))?;
-        let (frames, sample_rate_hz) = (header.frames(), header.sample_rate_hz());
+    /// One pass through the chain, which `legs` hear.
+    fn pass(
+        &self,
+        mastering: Option<(f64, Ceiling)>,
+        legs: Vec<Leg<'_, Block, ExecuteError>>,
+    ) -> Result<(), ExecuteError> {
+        let header = self.header()?;
         let spec = ChainSpec {
             source: self.path,
-            length_frames: frames,
-            edges: Edges::whole(frames),
-            sample_rate_hz,
-            mastering: mastering.map(|(gain, ceiling)| (gain, Ceiling::new(ceiling, 0))),
+            length_frames: header.frames(),
+            edges: Edges::whole(header.frames()),
+            sample_rate_hz: header.sample_rate_hz(),
+            mastering,
             trim: 1.0,
         };
         let mut chain = Chain::open(spec).map_err(|source| self.unreadable(source))?;
-        let channels = chain.channels();
-        let mut meter = Meter::loudness_only(sample_rate_hz, channels);
-        let make = |block: &mut Buffer| {
-            if self.monitor.is_cancelled() {
-                return Err(ExecuteError::Cancelled);
-            }
-            let made = chain.next(block).map_err(|source| self.unreadable(source))?;
-            if let Some(place) = chain.not_a_number() {
-                return Err(ExecuteError::BadSession(format!("no loudness can be found: {place}")));
-            }
-            Ok(made)
-        };
-        relay(self.threads, channels, make, |block| {
-            meter.push(block);
-            also(block);
-            self.monitor.advance(block.frames() as u64);
-            Ok(())
-        })?;
-        Ok(meter.finish().integrated_lufs)
+        chain.run(self.threads, self.monitor, legs, |fault| match fault {
+            Fault::Unreadable(source) => self.unreadable(source),
+            Fault::NotANumber(place) => not_a_number(place),
+        })
+    }
+
+    fn header(&self) -> Result<PcmReader, ExecuteError> {
+        PcmReader::open(self.path).map_err(|source| self.unreadable(source))
     }
 
     fn unreadable(&self, source: io::Error) -> ExecuteError {
         ExecuteError::Io { what: format!("cannot read the mix {}", self.path.display()), source }
     }
+}
+
+fn not_a_number(place: String) -> ExecuteError {
+    ExecuteError::BadSession(format!("no loudness can be found: {place}"))
 }

@@ -34,7 +34,7 @@ pub use clips::expected;
 pub use error::Error;
 pub use mixer::stems_of_mix;
 pub use parallel::in_parallel;
-pub use render::{Request, StemRequest, render};
+pub use render::{Listener, Request, StemRequest, render};
 pub use responses::loaded_processor;
 pub use whole::WholeFile;
 pub use wiring::{Feed, Source, Way, WiredBus, Wiring};

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use super::error::Error;
 use super::mixer::Mixer;
-use super::parallel::in_parallel;
 use super::responses::with_responses;
 use super::spool::Spool;
 use super::stem::{Stem, keying_tracks};
 use super::wiring::Wiring;
 use crate::buffer::Buffer;
 use crate::progress::Monitor;
+use crate::relay::{Leg, listening, on_the_way, relay};
 use crate::session::ValidSession;
 use crate::session::valid::TrackIndex;
 
@@ -40,30 +40,52 @@ pub struct StemRequest {
     pub file: Option<PathBuf>,
 }
 
-/// Memory for the stems between stems and mixes, in bytes: decides how long the chunks are.
-const CHUNK_BYTES: usize = 32 << 20;
+/// Hears a mix while it is made, as its file gets it.
+pub type Listener<'a> = Box<dyn FnMut(&Buffer) + Send + 'a>;
 
-/// Renders what is asked for, and tells `monitor` of `cost` units of work in all. The bytes do not depend on threads or block length; memory does not grow with the session's
+/// Memory for all stems on their way from where they are rendered to the mixes, in bytes: decides how long the chunks are.
+const CHUNK_BYTES: usize = 32 << 20;
+/// Frames of a chunk at most: the stems of a production then fit a core's own cache.
+const MOST_FRAMES: usize = 4096;
+/// Frames of a chunk at least, or its handing over would cost more than it holds.
+const LEAST_FRAMES: usize = 512;
+
+/// Renders what is asked for, and tells `monitor` of `cost` units of work in all; each of the `listeners` hears the mix of its
+/// index in the request. The bytes do not depend on threads or block length; memory does not grow with the session's
 /// duration.
 ///
 /// # Errors
 /// See [`Error`]; files that are not whole keep a name that ends in `.part`.
-pub fn render(request: &Request<'_>, cost: u64, monitor: &dyn Monitor) -> Result<(), Error> {
+pub fn render(
+    request: &Request<'_>,
+    listeners: Vec<(usize, Listener<'_>)>,
+    cost: u64,
+    monitor: &dyn Monitor,
+) -> Result<(), Error> {
     let mut pass = Pass::new(request)?;
-    let chunk_frames = pass.chunk_frames(request.block_frames);
-    let mut time = 0;
-    // The mixes work on the stems of one chunk while the stems of the next are rendered.
-    while time < pass.end || pass.ready_frames > 0 {
+    let chunk_frames = pass.chunk_frames(request) as u64;
+    let end = pass.end;
+    let mut made = 0;
+    let make = |chunk: &mut Chunk| {
         if monitor.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let frames = (pass.end - time).min(chunk_frames as u64) as usize;
-        pass.step(request, frames)?;
-        let done = |time: u64| (u128::from(cost) * u128::from(time) / u128::from(pass.end)) as u64;
-        monitor.advance(done(time + frames as u64) - done(time));
-        time += frames as u64;
-    }
-    Ok(())
+        let frames = (end - made).min(chunk_frames);
+        made += frames;
+        chunk.stems.iter_mut().chain(&mut chunk.mixes).for_each(|buffer| buffer.set_frames(frames as usize));
+        chunk.end = made;
+        Ok(frames > 0)
+    };
+    let mut told = 0;
+    let tell = |end_of_chunk: &u64| {
+        let done = (u128::from(cost) * u128::from(*end_of_chunk) / u128::from(end)) as u64;
+        monitor.advance(done - told);
+        told = done;
+    };
+    let empty = pass.empty_chunk();
+    let mut legs = pass.legs(listeners);
+    legs.push(listening(tell, |chunk| &chunk.end));
+    relay(request.threads, || empty.clone(), make, legs)
 }
 
 /// A render at work.
@@ -75,11 +97,6 @@ struct Pass {
     /// Ends of the runs of stems that do not key each other.
     levels: Vec<usize>,
     mixes: Vec<MixRun>,
-    /// Per stem, the chunk that the mixes read.
-    ready: Vec<Buffer>,
-    ready_frames: usize,
-    /// Per stem, the chunk that is being rendered.
-    filling: Vec<Buffer>,
     end: u64,
 }
 
@@ -90,27 +107,16 @@ struct StemRun {
 
 struct MixRun {
     mixer: Mixer,
-    out: Buffer,
     spool: Spool,
 }
 
-/// One thing that a thread does in one step.
-enum Job<'a> {
-    Mix {
-        run: &'a mut MixRun,
-        stems: &'a [Buffer],
-        frames: usize,
-    },
-    Stem {
-        run: &'a mut StemRun,
-        out: &'a mut Buffer,
-        before: &'a [Buffer],
-    },
-    /// Two stems that are alike.
-    Stems {
-        runs: [&'a mut StemRun; 2],
-        outs: [&'a mut Buffer; 2],
-    },
+/// All stems over some time, and the mixes made of them.
+#[derive(Clone)]
+struct Chunk {
+    stems: Vec<Buffer>,
+    mixes: Vec<Buffer>,
+    /// The time at which it ends.
+    end: u64,
 }
 
 impl Pass {
@@ -145,57 +151,54 @@ impl Pass {
             let lag = mixer.lag_frames();
             end = end.max(lag as u64 + session.length_frames);
             let spool = Spool::create(path, 2, session.sample_rate_hz, lag, session.length_frames)?;
-            mixes.push(MixRun { mixer, out: Buffer::new(2, 0), spool });
+            mixes.push(MixRun { mixer, spool });
         }
-        let chunks = || stems.iter().map(|run| Buffer::new(run.stem.channels(), 0)).collect();
-        Ok(Self { ready: chunks(), filling: chunks(), ready_frames: 0, stems, places, levels, mixes, end })
+        Ok(Self { stems, places, levels, mixes, end })
     }
 
-    /// Frames per step: enough to keep threads busy, little enough to stay modest with very many tracks, a multiple of the
-    /// block length.
-    fn chunk_frames(&self, block_frames: usize) -> usize {
-        let bytes_per_frame: usize = self.stems.iter().map(|run| 2 * 4 * run.stem.channels()).sum();
-        let frames = (CHUNK_BYTES / bytes_per_frame.max(1)).clamp(1024, 16_384);
-        (frames / block_frames).max(1) * block_frames
+    fn empty_chunk(&self) -> Chunk {
+        Chunk {
+            stems: self.stems.iter().map(|run| Buffer::new(run.stem.channels(), 0)).collect(),
+            mixes: vec![Buffer::new(2, 0); self.mixes.len()],
+            end: 0,
+        }
     }
 
-    /// Mixes the chunk that is ready and renders the stems of the next, `frames` long.
-    fn step(&mut self, request: &Request<'_>, frames: usize) -> Result<(), Error> {
-        let Self { stems, places, levels, mixes, ready, ready_frames, filling, .. } = self;
-        let places: &[Option<usize>] = places;
-        let run = |job: Job<'_>| match job {
-            Job::Mix { run, stems, frames } => run.next(frames, &|track| stem_of(places, stems, track)),
-            Job::Stem { run, out, before } => run.next(out, &|track| stem_of(places, before, track)),
-            Job::Stems { runs: [run, other], outs: [out, other_out] } => run.next_beside(out, other, other_out),
-        };
-        let mut mixing: Vec<Job<'_>> = Vec::new();
-        if *ready_frames > 0 {
-            mixing.extend(mixes.iter_mut().map(|run| Job::Mix { run, stems: ready, frames: *ready_frames }));
-        }
-        if frames > 0 {
-            filling.iter_mut().for_each(|chunk| chunk.set_frames(frames));
-            let mut rest = stems.as_mut_slice();
-            let mut start = 0;
-            for end in levels.iter().copied() {
-                let (level, later) = rest.split_at_mut(end - start);
-                let (before, out) = filling.split_at_mut(start);
-                // Mixes come first: they are few and long, stems even out the rest.
-                let mut jobs = std::mem::take(&mut mixing);
-                let mut level = level.iter_mut().zip(out).peekable();
-                while let Some((run, out)) = level.next() {
-                    jobs.push(match level.next_if(|(other, _)| run.stem.is_like(&other.stem)) {
-                        Some((other, other_out)) => Job::Stems { runs: [run, other], outs: [out, other_out] },
-                        None => Job::Stem { run, out, before },
-                    });
-                }
-                in_parallel(request.threads, jobs, run)?;
-                (rest, start) = (later, end);
+    /// Frames of a chunk: little enough to stay modest with very many tracks, a multiple of the block length.
+    fn chunk_frames(&self, request: &Request<'_>) -> usize {
+        let bytes_per_frame: usize = self.stems.iter().map(|run| 4 * run.stem.channels()).sum();
+        let frames = CHUNK_BYTES / (bytes_per_frame * on_the_way(request.threads)).max(1);
+        (frames.clamp(LEAST_FRAMES, MOST_FRAMES) / request.block_frames).max(1) * request.block_frames
+    }
+
+    /// Every stem, or two that are alike, and then every mix and its file. A chunk comes to a stem after all that key it.
+    fn legs<'a>(&'a mut self, listeners: Vec<(usize, Listener<'a>)>) -> Vec<Leg<'a, Chunk, Error>> {
+        let Self { stems, places, levels, mixes, .. } = self;
+        let places: &'a [Option<usize>] = places;
+        let mut legs: Vec<Leg<'a, Chunk, Error>> = Vec::new();
+        let mut runs = stems.iter_mut().enumerate().peekable();
+        for end in levels.iter().copied() {
+            while let Some((place, run)) = runs.next_if(|(place, _)| *place < end) {
+                let like = runs.next_if(|(next, other)| *next < end && run.stem.is_like(&other.stem));
+                legs.push(match like {
+                    Some((_, other)) => Box::new(move |chunk| run.next_beside(other, &mut chunk.stems[place..])),
+                    None => Box::new(move |chunk| {
+                        let (before, out) = chunk.stems.split_at_mut(place);
+                        run.next(&mut out[0], &|track| stem_of(places, before, track))
+                    }),
+                });
             }
         }
-        in_parallel(request.threads, mixing, run)?;
-        std::mem::swap(ready, filling);
-        *ready_frames = if mixes.is_empty() { 0 } else { frames };
-        Ok(())
+        let mut listeners: BTreeMap<usize, Listener<'a>> = listeners.into_iter().collect();
+        for (index, MixRun { mixer, spool }) in mixes.iter_mut().enumerate() {
+            let mut listener = listeners.remove(&index);
+            legs.push(Box::new(move |chunk| {
+                mixer.next(&mut chunk.mixes[index], &|track| stem_of(places, &chunk.stems, track));
+                Ok(())
+            }));
+            legs.push(Box::new(move |chunk| spool.write(&chunk.mixes[index], listener.as_deref_mut())));
+        }
+        legs
     }
 }
 
@@ -205,22 +208,16 @@ impl StemRun {
         self.keep(out)
     }
 
-    fn next_beside(&mut self, out: &mut Buffer, other: &mut Self, other_out: &mut Buffer) -> Result<(), Error> {
+    /// The first two of the chunks.
+    fn next_beside(&mut self, other: &mut Self, chunks: &mut [Buffer]) -> Result<(), Error> {
+        let [out, other_out, ..] = chunks else { unreachable!("because both have a place") };
         self.stem.next_beside(out, &mut other.stem, other_out)?;
         self.keep(out)?;
         other.keep(other_out)
     }
 
     fn keep(&mut self, out: &Buffer) -> Result<(), Error> {
-        self.spool.as_mut().map_or(Ok(()), |spool| spool.write(out))
-    }
-}
-
-impl MixRun {
-    fn next<'a>(&mut self, frames: usize, stem: &dyn Fn(TrackIndex) -> &'a Buffer) -> Result<(), Error> {
-        self.out.set_frames(frames);
-        self.mixer.next(&mut self.out, stem);
-        self.spool.write(&self.out)
+        self.spool.as_mut().map_or(Ok(()), |spool| spool.write(out, None))
     }
 }
 

@@ -32,11 +32,15 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Takes the next frames of the stream. Those after the file's end are dropped.
+    /// Takes the next frames of the stream, and has `listener` hear those that the file gets. Those after its end are dropped.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn write(&mut self, block: &Buffer) -> Result<(), Error> {
+    pub fn write(
+        &mut self,
+        block: &Buffer,
+        listener: Option<&mut (dyn FnMut(&Buffer) + Send + '_)>,
+    ) -> Result<(), Error> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let skipped = self.skip.min(block.frames() as u64);
         self.skip -= skipped;
@@ -47,6 +51,7 @@ impl Spool {
             View::new(block, skipped as usize, count as usize).copy_to(&mut self.block);
         }
         let block = if whole { block } else { &self.block };
+        listener.into_iter().for_each(|listen| listen(block));
         writer.write(block).map_err(Error::writing(self.file.partial()))?;
         self.finish_if_full()
     }

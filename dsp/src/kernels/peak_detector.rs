@@ -79,7 +79,7 @@ impl PeakDetector {
         self.carried = 0.0;
     }
 
-    /// Writes the gain that each sample needs, at most 1, and tells whether any needs less than 1.
+    /// Writes the gain that each sample needs, at most 1.
     ///
     /// Sample i is the one before the interval of window i. Each channel holds the windows of all samples, overlapping:
     /// `required.len() + 2·reach − 1` values. `ceilings` has an entry for each sample, and one for the sample after.
@@ -89,7 +89,7 @@ impl PeakDetector {
         channels: impl Iterator<Item = &'a [f32]>,
         ceilings: &[f32],
         required: &mut [f64],
-    ) -> bool {
+    ) {
         let count = required.len();
         let peaks = &mut self.peaks[..count + 1];
         peaks[0] = self.carried;
@@ -98,13 +98,10 @@ impl PeakDetector {
             charge(channel, ceilings, peaks, &self.bound, &mut self.scratch);
         }
         self.carried = peaks[count];
-        let mut limiting = false;
         for ((gain, &peak), &ceiling) in required.iter_mut().zip(peaks.iter()).zip(ceilings) {
             let over = peak > ceiling;
             *gain = if over { f64::from(ceiling) / f64::from(peak) * AIM } else { 1.0 };
-            limiting |= over;
         }
-        limiting
     }
 }
 

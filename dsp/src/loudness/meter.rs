@@ -76,6 +76,15 @@ impl Meter {
     /// # Panics
     /// If the block has another number of channels than the meter.
     pub fn push(&mut self, block: &Buffer) {
+        self.push_hops(block, |_, _| {});
+    }
+
+    /// Measures on, and tells `ended` of every hop of 10 ms that ends within the block: the windows up to there, and the frame
+    /// behind it.
+    ///
+    /// # Panics
+    /// If the block has another number of channels than the meter.
+    pub(crate) fn push_hops(&mut self, block: &Buffer, mut ended: impl FnMut(&Windows, u64)) {
         assert_eq!(block.channel_count(), self.weights.len(), "a meter is fed blocks of its own channel count");
         for channel in block.iter() {
             self.peak = self.peak.max(greatest_finite(channel));
@@ -89,6 +98,7 @@ impl Meter {
             self.frames += until_hop as u64;
             if self.frames == self.hop_end {
                 self.end_hop();
+                ended(&self.windows, self.frames);
             }
         }
     }

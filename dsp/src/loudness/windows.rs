@@ -25,8 +25,11 @@ pub struct Windows {
     hops: u64,
     /// The last [`SHORT_TERM_HOPS`] energies; hop h lies at `h % SHORT_TERM_HOPS`.
     ring: Vec<f64>,
+    /// Powers of the windows that ended with the last hop.
+    momentary: Option<f64>,
+    short_term: Option<f64>,
     gating_blocks: Vec<f64>,
-    short_term: Vec<f64>,
+    range_powers: Vec<f64>,
     momentary_max: f64,
     short_term_max: f64,
 }
@@ -38,8 +41,10 @@ impl Windows {
             sample_rate_hz,
             hops: 0,
             ring: vec![0.0; SHORT_TERM_HOPS],
+            momentary: None,
+            short_term: None,
             gating_blocks: Vec::new(),
-            short_term: Vec::new(),
+            range_powers: Vec::new(),
             momentary_max: 0.0,
             short_term_max: 0.0,
         }
@@ -50,28 +55,29 @@ impl Windows {
         self.ring[(self.hops % SHORT_TERM_HOPS as u64) as usize] = energy;
         self.hops += 1;
         let stored = self.hops.is_multiple_of(STORE_HOPS);
-        if let Some(power) = self.momentary() {
+        (self.momentary, self.short_term) = (self.power(MOMENTARY_HOPS), self.power(SHORT_TERM_HOPS));
+        if let Some(power) = self.momentary {
             self.momentary_max = self.momentary_max.max(power);
             if stored {
                 self.gating_blocks.push(power);
             }
         }
-        if let Some(power) = self.short_term() {
+        if let Some(power) = self.short_term {
             self.short_term_max = self.short_term_max.max(power);
             if stored {
-                self.short_term.push(power);
+                self.range_powers.push(power);
             }
         }
     }
 
     /// The power of the last 400 ms, `None` while there are fewer.
     pub fn momentary(&self) -> Option<f64> {
-        self.power(MOMENTARY_HOPS)
+        self.momentary
     }
 
     /// The power of the last 3 s, `None` while there are fewer.
     pub fn short_term(&self) -> Option<f64> {
-        self.power(SHORT_TERM_HOPS)
+        self.short_term
     }
 
     /// The mean square of the last `count` hops, `None` while there are fewer.
@@ -105,6 +111,6 @@ impl Windows {
         for _ in 0..APPENDED_HOPS {
             self.push(0.0);
         }
-        self.short_term
+        self.range_powers
     }
 }

@@ -1,31 +1,22 @@
 //! The streaming analyzer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::Quality;
-use super::bits::BitsReader;
 use super::channel::{Channel, ChannelSums};
 use super::clicks::ClickFinder;
-use super::clipping::ClippingFinder;
-use super::columns::{Column, Columns, Extent};
+use super::columns::{HOPS_PER_SECOND, Levels};
 use super::course::CourseReader;
 use super::defects::defects;
-use super::dropouts::DropoutFinder;
-use super::histogram::LevelCounter;
+use super::identity::SampleHasher;
 use super::peaks::PeakWatch;
-use super::silence::SilenceFinder;
+use super::samples::SampleReader;
 use super::spectrum::Welch;
 use super::stereo::{Stereo, Sums};
 use crate::buffer::Buffer;
-use crate::digest::Digest;
 use crate::kernels::true_peak::TruePeakReader;
-use crate::loudness::{Measurement, Meter, hop_start, lufs};
+use crate::loudness::Measurement;
 use crate::units::db_from_gain;
-
-/// Hops of the meter in a second.
-const HOPS_PER_SECOND: u64 = 100;
-/// Loudness below this is not shown over time.
-const GATE_LUFS: f64 = -70.0;
-/// Sums of samples stand in so many lanes, each in time order.
-const LANES: usize = 8;
 
 /// What is analysed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,27 +46,84 @@ pub struct Analysis {
 /// Takes the samples of a file block by block. Its memory grows by some 170 bytes a second, that of the meter.
 pub struct Analyzer {
     source: Source,
-    /// The hop in progress: every sum goes over whole hops, so that blocks leave no trace.
-    hop: Buffer,
-    filled: usize,
-    hops: u64,
-    frames: u64,
-    meter: Meter,
+    not_numbers: u64,
+    /// A block of which not all samples were numbers.
+    mended: Buffer,
     peaks: PeakWatch,
-    columns: Columns,
+    /// Whether a true peak has passed the limit.
+    passed: AtomicBool,
+    readers: Readers,
+}
+
+/// Everything but the true peaks; none of them knows of another.
+struct Readers {
     course: CourseReader,
     welch: Welch,
-    levels: LevelCounter,
     clicks: ClickFinder,
-    dropouts: DropoutFinder,
-    clipping: ClippingFinder,
-    silence: SilenceFinder,
-    bits: BitsReader,
-    sums: Vec<ChannelSums>,
-    products: f64,
-    not_numbers: u64,
-    hasher: blake3::Hasher,
-    interleaved: Vec<u8>,
+    samples: SampleReader,
+    hasher: SampleHasher,
+}
+
+impl Readers {
+    fn new(source: Source) -> Self {
+        let Source { sample_rate_hz, channels, speakers, nominal_bits } = source;
+        Self {
+            course: CourseReader::new(sample_rate_hz, channels, speakers),
+            welch: Welch::new(sample_rate_hz, channels),
+            clicks: ClickFinder::new(sample_rate_hz, channels),
+            samples: SampleReader::new(sample_rate_hz, channels, nominal_bits),
+            hasher: SampleHasher::new(),
+        }
+    }
+}
+
+/// A part of an analysis: sees every block that an [`Intake`] has let in, in order, on whatever thread.
+pub type Part<'a> = Box<dyn FnMut(&Buffer) + Send + 'a>;
+
+/// An analysis taken apart, for several threads. Together they do what [`Analyzer::push`] does.
+pub struct Split<'a> {
+    /// Before all parts.
+    pub intake: Intake<'a>,
+    /// In any order, but sooner the first than the others: it finds what may spare them their work.
+    pub parts: Vec<Part<'a>>,
+    /// Whether that was found.
+    pub limit: Limit<'a>,
+}
+
+/// Whether a true peak has passed the limit, as far as the first part has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit<'a>(&'a AtomicBool);
+
+impl Limit<'_> {
+    /// See [`Analyzer::with_limit`].
+    #[must_use]
+    pub fn is_passed(self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Where blocks come into an analysis.
+pub struct Intake<'a> {
+    channels: usize,
+    not_numbers: &'a mut u64,
+}
+
+impl Intake<'_> {
+    /// Counts the samples that are no finite numbers, and puts silence in their place.
+    ///
+    /// # Panics
+    /// If the block has another number of channels than the analyzer.
+    pub fn mend(&mut self, block: &mut Buffer) {
+        assert_eq!(block.channel_count(), self.channels, "an analyzer is fed blocks of its own channel count");
+        if not_numbers(block) > 0 {
+            *self.not_numbers += not_numbers(block);
+            block.iter_mut().flatten().filter(|x| !x.is_finite()).for_each(|x| *x = 0.0);
+        }
+    }
+}
+
+fn not_numbers(block: &Buffer) -> u64 {
+    block.iter().map(|channel| channel.iter().map(|x| u64::from(!x.is_finite())).sum::<u64>()).sum()
 }
 
 impl Analyzer {
@@ -89,36 +137,19 @@ impl Analyzer {
     }
 
     /// The same, which also tells apart where the true peak passes `limit`, linear: once it does, nothing but true peaks is
-    /// read, for the file is to be made again.
+    /// read, for the file is to be made again; everything else is that of an empty file then.
     ///
     /// # Panics
     /// If there are no channels or more than 8.
     #[must_use]
     pub fn with_limit(source: Source, reader: fn() -> TruePeakReader, limit: f64) -> Self {
-        let Source { sample_rate_hz, channels, speakers, nominal_bits } = source;
-        let longest_hop = (u64::from(sample_rate_hz).div_ceil(HOPS_PER_SECOND) + 1) as usize;
         Self {
             source,
-            hop: Buffer::new(channels, longest_hop),
-            filled: 0,
-            hops: 0,
-            frames: 0,
-            meter: Meter::loudness_only(sample_rate_hz, channels).with_speakers(speakers),
-            peaks: PeakWatch::new(channels, reader, limit),
-            columns: Columns::new(),
-            course: CourseReader::default(),
-            welch: Welch::new(sample_rate_hz, channels),
-            levels: LevelCounter::new(),
-            clicks: ClickFinder::new(sample_rate_hz, channels),
-            dropouts: DropoutFinder::new(sample_rate_hz, channels),
-            clipping: ClippingFinder::new(channels),
-            silence: SilenceFinder::new(channels),
-            bits: BitsReader::new(nominal_bits),
-            sums: vec![ChannelSums::default(); channels],
-            products: 0.0,
             not_numbers: 0,
-            hasher: blake3::Hasher::new(),
-            interleaved: Vec::new(),
+            mended: Buffer::new(source.channels, 0),
+            peaks: PeakWatch::new(source.sample_rate_hz, source.channels, reader, limit),
+            passed: AtomicBool::new(false),
+            readers: Readers::new(source),
         }
     }
 
@@ -127,45 +158,38 @@ impl Analyzer {
     /// # Panics
     /// If the block has another number of channels than the analyzer.
     pub fn push(&mut self, block: &Buffer) {
-        assert_eq!(block.channel_count(), self.source.channels, "an analyzer is fed blocks of its own channel count");
-        let mut from = 0;
-        while from < block.frames() {
-            let length = self.hop_frames();
-            let to = block.frames().min(from + length - self.filled);
-            self.hop.set_frames(length);
-            for (kept, channel) in self.hop.iter_mut().zip(block.iter()) {
-                for (kept, &x) in kept[self.filled..].iter_mut().zip(&channel[from..to]) {
-                    self.not_numbers += u64::from(!x.is_finite());
-                    *kept = if x.is_finite() { x } else { 0.0 };
+        let mut mended = std::mem::take(&mut self.mended);
+        mended.clone_from(block);
+        let Split { mut intake, parts, .. } = self.split();
+        intake.mend(&mut mended);
+        parts.into_iter().for_each(|mut part| part(&mended));
+        self.mended = mended;
+    }
+
+    /// Takes the analysis apart.
+    pub fn split(&mut self) -> Split<'_> {
+        let Self { source, not_numbers, peaks, passed, readers, .. } = self;
+        let Readers { course, welch, clicks, samples, hasher } = readers;
+        let limit = Limit(passed);
+        let mut parts: Vec<Part<'_>> = vec![Box::new(|block| {
+            peaks.push(block);
+            passed.store(peaks.has_passed(), Ordering::Relaxed);
+        })];
+        let others: [Part<'_>; 5] = [
+            Box::new(|block| clicks.push(block)),
+            Box::new(|block| welch.push(block)),
+            Box::new(|block| course.push(block)),
+            Box::new(|block| samples.push(block)),
+            Box::new(|block| hasher.push(block)),
+        ];
+        parts.extend(others.map(|mut part| -> Part<'_> {
+            Box::new(move |block| {
+                if !limit.is_passed() {
+                    part(block);
                 }
-            }
-            self.filled += to - from;
-            if self.filled == length {
-                self.take_hop();
-            }
-            from = to;
-        }
-    }
-
-    /// Frames of the hop in progress.
-    fn hop_frames(&self) -> usize {
-        let rate = self.source.sample_rate_hz;
-        (hop_start(self.hops + 1, rate) - hop_start(self.hops, rate)) as usize
-    }
-
-    fn take_hop(&mut self) {
-        let (frame, end) = (self.frames, self.frames + self.filled as u64);
-        self.peaks.push(&self.hop);
-        if !self.peaks.has_passed() {
-            self.measure_hop(frame, end);
-        }
-        self.frames = end;
-        self.hops += 1;
-        self.filled = 0;
-        if self.hops.is_multiple_of(HOPS_PER_SECOND) {
-            self.peaks.end_second();
-            self.course.seconds_lufs.push(lufs(self.meter.short_term_power().unwrap_or(0.0)) as f32);
-        }
+            })
+        }));
+        Split { intake: Intake { channels: source.channels, not_numbers }, parts, limit }
     }
 
     /// Whether the true peak has passed the limit: the analysis knows nothing else then.
@@ -174,138 +198,45 @@ impl Analyzer {
         self.peaks.has_passed()
     }
 
-    fn measure_hop(&mut self, frame: u64, end: u64) {
-        self.meter.push(&self.hop);
-        self.welch.push(&self.hop);
-        self.clicks.push(&self.hop);
-        self.dropouts.push(&self.hop);
-        let mut column = Column { frames: self.filled as u64, ..Column::EMPTY };
-        for (index, channel) in self.hop.iter().enumerate() {
-            let (extent, sum) = measure(channel);
-            let peak = extent.max.max(-extent.min);
-            let sums = &mut self.sums[index];
-            sums.peak = sums.peak.max(peak);
-            sums.sum += sum;
-            sums.squares += extent.squares;
-            column.channels[index] = extent;
-            self.clipping.push(index, frame, channel, peak);
-            self.silence.push(index, frame, channel, peak);
-            self.bits.push(channel);
-        }
-        if self.source.channels == 2 {
-            column.products = products(self.hop.channel(0), self.hop.channel(1));
-            self.products += column.products;
-        }
-        let squares = column.channels[..self.source.channels].iter().map(|extent| extent.squares).sum();
-        self.levels.push(squares, (self.filled * self.source.channels) as u64);
-        column.momentary = self.meter.momentary_power().unwrap_or(0.0);
-        column.short_term = self.meter.short_term_power().unwrap_or(0.0);
-        self.course.momentary.push(column.momentary, end);
-        self.course.short_term.push(column.short_term, end);
-        self.columns.push(&column);
-        self.digest();
-    }
-
-    fn digest(&mut self) {
-        self.interleaved.clear();
-        self.interleaved.resize(4 * self.source.channels * self.filled, 0);
-        let stride = 4 * self.source.channels;
-        for (index, channel) in self.hop.iter().enumerate() {
-            for (bytes, sample) in self.interleaved[4 * index..].chunks_mut(stride).zip(channel) {
-                // −0 is 0.
-                bytes[..4].copy_from_slice(&(sample + 0.0).to_le_bytes());
-            }
-        }
-        self.hasher.update(&self.interleaved);
-    }
-
     /// The result.
     #[must_use]
-    pub fn finish(mut self) -> Analysis {
-        if self.filled > 0 {
-            self.hop.set_frames(self.filled);
-            self.take_hop();
-        }
+    pub fn finish(self) -> Analysis {
         let Source { sample_rate_hz, channels, .. } = self.source;
+        // How far the others had come when the limit was passed depends on threads.
+        let readers = if self.has_passed_limit() { Readers::new(self.source) } else { self.readers };
+        let Readers { course, welch, clicks, mut samples, hasher } = readers;
+        samples.end();
         let peaks = self.peaks.finish();
-        let mut measurement = self.meter.finish();
-        measurement.true_peak_dbtp = (peaks.greatest() > 0.0).then(|| db_from_gain(peaks.greatest()));
-        let (columns, hops_per_column) = self.columns.finish();
-        let course = |power: &dyn Fn(&Column) -> f64| -> Vec<Option<f64>> {
-            let level = |column: &Column| Some(lufs(power(column))).filter(|level| *level >= GATE_LUFS);
-            columns.iter().map(|column| level(column).map(|level| super::rounded(level, 2))).collect()
-        };
-        let (momentary, short_term) = (course(&|column| column.momentary), course(&|column| column.short_term));
-        let spectrum = self.welch.finish(sample_rate_hz);
+        let true_peak_dbtp = (peaks.greatest() > 0.0).then(|| db_from_gain(peaks.greatest()));
+        let (measurement, loudness) = course.finish(true_peak_dbtp, &peaks.seconds);
+        let (columns, hops_per_column) = samples.columns.finish();
+        let spectrum = welch.finish(sample_rate_hz);
         let stereo = (channels == 2).then(|| {
-            let sums = Sums { products: self.products, left: self.sums[0].squares, right: self.sums[1].squares };
-            Stereo::new(columns.iter().map(Column::correlation).collect(), &sums, &spectrum, sample_rate_hz)
+            let (left, right) = (samples.sums[0].squares, samples.sums[1].squares);
+            let sums = Sums { products: samples.products, left, right };
+            Stereo::new(columns.iter().map(Levels::correlation).collect(), &sums, &spectrum, sample_rate_hz)
         });
         let channel = |(index, sums): (usize, &ChannelSums)| {
-            Channel::new(index, sums, &columns, self.frames, peaks.of_channel(index))
+            Channel::new(index, sums, &columns, samples.frames, peaks.of_channel(index))
         };
         let mut quality = Quality {
             column_seconds: hops_per_column as f64 / HOPS_PER_SECOND as f64,
-            channels: self.sums.iter().enumerate().map(channel).collect(),
-            loudness: self.course.finish(momentary, short_term, &measurement, &peaks.seconds),
+            channels: samples.sums.iter().enumerate().map(channel).collect(),
+            loudness,
             spectrum: spectrum.curve(),
             stereo,
-            histogram: self.levels.finish(),
+            histogram: samples.levels.finish(),
             true_peaks: peaks.loudest(sample_rate_hz),
-            clipping: self.clipping.finish(self.frames, sample_rate_hz),
-            clicks: self.clicks.finish(sample_rate_hz),
-            dropouts: self.dropouts.finish(sample_rate_hz),
-            silence: self.silence.finish(self.frames, sample_rate_hz),
-            bits: self.bits.finish(),
+            clipping: samples.clipping.finish(samples.frames, sample_rate_hz),
+            clicks: clicks.finish(sample_rate_hz),
+            dropouts: samples.dropouts.finish(sample_rate_hz),
+            silence: samples.silence.finish(samples.frames, sample_rate_hz),
+            bits: samples.bits.finish(),
             not_numbers: self.not_numbers,
-            samples_digest: Digest::from_bytes(*self.hasher.finalize().as_bytes()),
+            samples_digest: hasher.finish(),
             defects: Vec::new(),
         };
         quality.defects = defects(&quality, &measurement);
         Analysis { measurement, quality, window_peaks: peaks.windows }
     }
-}
-
-/// Extent and sum of the samples.
-fn measure(samples: &[f32]) -> (Extent, f64) {
-    let mut min = [f32::INFINITY; LANES];
-    let mut max = [f32::NEG_INFINITY; LANES];
-    let (mut sum, mut squares) = ([0.0_f64; LANES], [0.0_f64; LANES]);
-    let (chunks, rest) = samples.as_chunks::<LANES>();
-    for chunk in chunks {
-        for lane in 0..LANES {
-            let x = chunk[lane];
-            min[lane] = min[lane].min(x);
-            max[lane] = max[lane].max(x);
-            sum[lane] += f64::from(x);
-            squares[lane] += f64::from(x) * f64::from(x);
-        }
-    }
-    for (lane, &x) in rest.iter().enumerate() {
-        min[lane] = min[lane].min(x);
-        max[lane] = max[lane].max(x);
-        sum[lane] += f64::from(x);
-        squares[lane] += f64::from(x) * f64::from(x);
-    }
-    let extent = Extent {
-        min: min.into_iter().fold(f32::INFINITY, f32::min),
-        max: max.into_iter().fold(f32::NEG_INFINITY, f32::max),
-        squares: squares.iter().sum(),
-    };
-    (extent, sum.iter().sum())
-}
-
-/// Σ l·r.
-fn products(left: &[f32], right: &[f32]) -> f64 {
-    let mut lanes = [0.0_f64; LANES];
-    let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<LANES>(), right.as_chunks::<LANES>());
-    for (left, right) in left.iter().zip(right) {
-        for lane in 0..LANES {
-            lanes[lane] += f64::from(left[lane]) * f64::from(right[lane]);
-        }
-    }
-    for (lane, (left, right)) in lanes.iter_mut().zip(left_rest.iter().zip(right_rest)) {
-        *lane += f64::from(*left) * f64::from(*right);
-    }
-    lanes.iter().sum()
 }

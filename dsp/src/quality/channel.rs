@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::columns::Column;
+use super::columns::Levels;
 use crate::units::{db_from_gain, db_from_power};
 
 /// What the waveform counts in: full scale is this.
@@ -42,12 +42,12 @@ pub(super) struct ChannelSums {
 
 impl Channel {
     /// The channel of this index; `true_peak` is linear.
-    pub(super) fn new(index: usize, sums: &ChannelSums, columns: &[Column], frames: u64, true_peak: f64) -> Self {
+    pub(super) fn new(index: usize, sums: &ChannelSums, columns: &[Levels], frames: u64, true_peak: f64) -> Self {
         let count = frames.max(1) as f64;
         let (power, dc) = (sums.squares / count, sums.sum / count);
         let counted = |value: f32| (value * WAVEFORM_SCALE).round() as i32;
-        let of_columns = |value: &dyn Fn(&Column) -> f32| columns.iter().map(|column| counted(value(column))).collect();
-        let rms = |column: &Column| (column.channels[index].squares / column.frames.max(1) as f64).sqrt() as f32;
+        let of_columns = |value: &dyn Fn(&Levels) -> f32| columns.iter().map(|column| counted(value(column))).collect();
+        let rms = |column: &Levels| (column.channels[index].squares / column.frames.max(1) as f64).sqrt() as f32;
         Self {
             sample_peak_dbfs: super::level(f64::from(sums.peak)),
             true_peak_dbtp: super::level(true_peak),

@@ -1,10 +1,22 @@
 //! A bounded number of columns over a file of any length.
 
+/// Hops of 10 ms in a second.
+pub(super) const HOPS_PER_SECOND: u64 = 100;
+
 /// Most columns of a series. There are never fewer than half as many, but for files shorter than that many hops.
 pub(super) const MAX_COLUMNS: usize = 1600;
 
 /// Most channels of a file.
 pub(super) const MAX_CHANNELS: usize = 8;
+
+/// What happened within a stretch of the file: a hop of 10 ms, or several of them.
+pub(super) trait Column: Copy {
+    /// Nothing yet.
+    const EMPTY: Self;
+
+    /// Takes in what happened next.
+    fn add(&mut self, next: &Self);
+}
 
 /// What one channel did within a column.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,26 +27,20 @@ pub(super) struct Extent {
     pub squares: f64,
 }
 
-/// What happened within a stretch of the file: a hop of 10 ms, or several of them.
+/// The samples of a column.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Column {
+pub(super) struct Levels {
     pub frames: u64,
     pub channels: [Extent; MAX_CHANNELS],
     /// Sum of the products of the first two channels.
     pub products: f64,
-    /// Greatest K-weighted power of the windows that end within it; 0 before the first.
-    pub momentary: f64,
-    pub short_term: f64,
 }
 
-impl Column {
-    /// Nothing yet.
-    pub(super) const EMPTY: Self = Self {
+impl Column for Levels {
+    const EMPTY: Self = Self {
         frames: 0,
         channels: [Extent { min: f32::INFINITY, max: f32::NEG_INFINITY, squares: 0.0 }; MAX_CHANNELS],
         products: 0.0,
-        momentary: 0.0,
-        short_term: 0.0,
     };
 
     fn add(&mut self, next: &Self) {
@@ -45,13 +51,29 @@ impl Column {
             extent.squares += next.squares;
         }
         self.products += next.products;
-        self.momentary = self.momentary.max(next.momentary);
-        self.short_term = self.short_term.max(next.short_term);
     }
+}
 
+impl Levels {
     /// Correlation of the first two channels: Σlr/√(Σl²·Σr²). `None` where one of them is silent.
     pub(super) fn correlation(&self) -> Option<f64> {
         correlation(self.products, self.channels[0].squares, self.channels[1].squares)
+    }
+}
+
+/// The greatest K-weighted powers of the windows that end within a column; 0 before the first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Powers {
+    pub momentary: f64,
+    pub short_term: f64,
+}
+
+impl Column for Powers {
+    const EMPTY: Self = Self { momentary: 0.0, short_term: 0.0 };
+
+    fn add(&mut self, next: &Self) {
+        self.momentary = self.momentary.max(next.momentary);
+        self.short_term = self.short_term.max(next.short_term);
     }
 }
 
@@ -65,26 +87,26 @@ pub(super) fn correlation(products: f64, left: f64, right: f64) -> Option<f64> {
 
 /// Gathers hops. Where there are too many columns, neighbours are joined and a column is twice as long from there on.
 #[derive(Debug, Clone)]
-pub(super) struct Columns {
-    done: Vec<Column>,
-    current: Column,
+pub(super) struct Columns<C> {
+    done: Vec<C>,
+    current: C,
     hops_in_current: u64,
     hops_per_column: u64,
 }
 
-impl Columns {
+impl<C: Column> Columns<C> {
     pub(super) fn new() -> Self {
-        Self { done: Vec::with_capacity(MAX_COLUMNS), current: Column::EMPTY, hops_in_current: 0, hops_per_column: 1 }
+        Self { done: Vec::with_capacity(MAX_COLUMNS), current: C::EMPTY, hops_in_current: 0, hops_per_column: 1 }
     }
 
-    pub(super) fn push(&mut self, hop: &Column) {
+    pub(super) fn push(&mut self, hop: &C) {
         self.current.add(hop);
         self.hops_in_current += 1;
         if self.hops_in_current < self.hops_per_column {
             return;
         }
         self.done.push(self.current);
-        (self.current, self.hops_in_current) = (Column::EMPTY, 0);
+        (self.current, self.hops_in_current) = (C::EMPTY, 0);
         if self.done.len() == MAX_COLUMNS {
             for pair in 0..MAX_COLUMNS / 2 {
                 let (mut first, second) = (self.done[2 * pair], self.done[2 * pair + 1]);
@@ -96,8 +118,8 @@ impl Columns {
         }
     }
 
-    /// The columns and how many hops each but the last holds.
-    pub(super) fn finish(mut self) -> (Vec<Column>, u64) {
+    /// The columns, and how many hops each but the last holds.
+    pub(super) fn finish(mut self) -> (Vec<C>, u64) {
         if self.hops_in_current > 0 {
             self.done.push(self.current);
         }
@@ -109,8 +131,8 @@ impl Columns {
 mod tests {
     use super::*;
 
-    fn hop(value: f32) -> Column {
-        let mut hop = Column { frames: 480, momentary: f64::from(value), ..Column::EMPTY };
+    fn hop(value: f32) -> Levels {
+        let mut hop = Levels { frames: 480, ..Levels::EMPTY };
         hop.channels[0] = Extent { min: -value, max: value, squares: 1.0 };
         hop
     }

@@ -3,11 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::loudness::Measurement;
+use super::columns::{Column, Columns, HOPS_PER_SECOND, Powers};
+use crate::buffer::Buffer;
+use crate::loudness::{Measurement, Meter, lufs};
 use crate::units::db_from_gain;
 
 /// Seconds whose short-term loudness lies more than this below the integrated one do not count for the PSR.
 const PSR_GATE_LU: f64 = 10.0;
+
+/// Loudness below this is not shown over time.
+const GATE_LUFS: f64 = -70.0;
 
 /// Loudness over time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,23 +55,59 @@ impl Greatest {
     }
 }
 
-/// What the course is made of, beside the columns.
-#[derive(Debug, Clone, Default)]
+/// Reads loudness, and its course.
 pub(super) struct CourseReader {
-    pub momentary: Greatest,
-    pub short_term: Greatest,
+    meter: Meter,
+    hops: u64,
+    /// The frame behind the last hop, and the powers of the windows that ended there.
+    hop_end: u64,
+    powers: Powers,
+    columns: Columns<Powers>,
+    momentary: Greatest,
+    short_term: Greatest,
     /// Short-term loudness in LUFS at the end of each second; −∞ before there are 3 s.
-    pub seconds_lufs: Vec<f32>,
+    seconds_lufs: Vec<f32>,
 }
 
 impl CourseReader {
-    pub(super) fn finish(
-        self,
-        momentary_lufs: Vec<Option<f64>>,
-        short_term_lufs: Vec<Option<f64>>,
-        measurement: &Measurement,
-        peaks: &[f32],
-    ) -> LoudnessCourse {
+    pub(super) fn new(sample_rate_hz: u32, channels: usize, speakers: u32) -> Self {
+        Self {
+            meter: Meter::loudness_only(sample_rate_hz, channels).with_speakers(speakers),
+            hops: 0,
+            hop_end: 0,
+            powers: Powers::EMPTY,
+            columns: Columns::new(),
+            momentary: Greatest::default(),
+            short_term: Greatest::default(),
+            seconds_lufs: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, block: &Buffer) {
+        let Self { meter, hops, hop_end, powers, columns, momentary, short_term, seconds_lufs } = self;
+        meter.push_hops(block, |windows, end| {
+            let power = |window: Option<f64>| window.unwrap_or(0.0);
+            *powers = Powers { momentary: power(windows.momentary()), short_term: power(windows.short_term()) };
+            momentary.push(powers.momentary, end);
+            short_term.push(powers.short_term, end);
+            *hop_end = end;
+            end_hop(powers, hops, columns, seconds_lufs);
+        });
+    }
+
+    /// What the meter read, with the true peak that another reader found, and the course; `peaks` are true peaks per second.
+    pub(super) fn finish(mut self, true_peak_dbtp: Option<f64>, peaks: &[f32]) -> (Measurement, LoudnessCourse) {
+        let mut measurement = self.meter.finish();
+        measurement.true_peak_dbtp = true_peak_dbtp;
+        // What is left of a hop counts as one.
+        if measurement.frames > self.hop_end {
+            end_hop(&self.powers, &mut self.hops, &mut self.columns, &mut self.seconds_lufs);
+        }
+        let (columns, _) = self.columns.finish();
+        let course = |power: fn(&Powers) -> f64| -> Vec<Option<f64>> {
+            let level = |column: &Powers| Some(lufs(power(column))).filter(|level| *level >= GATE_LUFS);
+            columns.iter().map(|column| level(column).map(|level| super::rounded(level, 2))).collect()
+        };
         let rate = f64::from(measurement.sample_rate_hz);
         let gate = measurement.integrated_lufs.map_or(f64::INFINITY, |integrated| integrated - PSR_GATE_LU);
         let mut ratios: Vec<(f64, usize)> = Vec::new();
@@ -81,9 +122,9 @@ impl CourseReader {
         }
         ratios.sort_by(|a, b| a.0.total_cmp(&b.0));
         let least = ratios.first().copied();
-        LoudnessCourse {
-            momentary_lufs,
-            short_term_lufs,
+        let course = LoudnessCourse {
+            momentary_lufs: course(|column| column.momentary),
+            short_term_lufs: course(|column| column.short_term),
             momentary_max_at_seconds: self.momentary.at_seconds(rate),
             short_term_max_at_seconds: self.short_term.at_seconds(rate),
             plr_lu: measurement
@@ -93,6 +134,15 @@ impl CourseReader {
             psr_min_lu: least.map(|(ratio, _)| super::rounded(ratio, 2)),
             psr_min_at_seconds: least.map(|(_, second)| second as f64),
             psr_median_lu: ratios.get(ratios.len() / 2).map(|(ratio, _)| super::rounded(*ratio, 2)),
-        }
+        };
+        (measurement, course)
+    }
+}
+
+fn end_hop(powers: &Powers, hops: &mut u64, columns: &mut Columns<Powers>, seconds_lufs: &mut Vec<f32>) {
+    columns.push(powers);
+    *hops += 1;
+    if hops.is_multiple_of(HOPS_PER_SECOND) {
+        seconds_lufs.push(lufs(powers.short_term) as f32);
     }
 }

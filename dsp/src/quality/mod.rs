@@ -1,10 +1,11 @@
 //! The quality of a finished file: what an engineer would look at before signing it, measured in one pass.
 //!
 //! ```text
-//! analyzer                               takes the delivered samples, block by block
-//! columns · course · peaks               the course of level, loudness and true peak
+//! analyzer                               takes the delivered samples, block by block, and hands them to its parts:
+//! samples · course · peaks · columns     level, loudness and true peak, and their course
 //! spectrum · stereo · histogram          long-term averages
 //! prediction · clicks · dropouts · clipping · bits · silence   what goes wrong
+//! identity                               the digest of the samples
 //! defects                                what of it is worth a warning
 //! profile · verdict                      what platforms ask for, and how the file does
 //! ```
@@ -22,10 +23,12 @@ mod course;
 mod defects;
 mod dropouts;
 mod histogram;
+mod identity;
 mod peaks;
 mod places;
 mod prediction;
 pub mod profile;
+mod samples;
 mod silence;
 mod spectrum;
 mod stereo;
@@ -37,7 +40,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::units::db_from_gain;
 
-pub use analyzer::{Analysis, Analyzer, Source};
+pub use analyzer::{Analysis, Analyzer, Intake, Limit, Part, Source, Split};
 pub use bits::BitsUsed;
 pub use channel::Channel;
 pub use clicks::Clicks;

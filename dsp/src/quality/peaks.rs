@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::columns::HOPS_PER_SECOND;
 use crate::buffer::Buffer;
 use crate::kernels::true_peak::TruePeakReader;
+use crate::loudness::hop_start;
 
 /// Frames of a window whose peak is told apart.
 pub(crate) const WINDOW_FRAMES: usize = 256;
@@ -28,6 +30,8 @@ type Found = (f64, u64);
 
 /// Reads true peaks.
 pub(super) struct PeakWatch {
+    sample_rate_hz: u32,
+    frames: u64,
     readers: Vec<TruePeakReader>,
     limit: f64,
     passed: bool,
@@ -45,8 +49,10 @@ pub(super) struct PeakWatch {
 
 impl PeakWatch {
     /// Windows are told apart where their peak lies above `limit`, linear; infinity keeps none of them.
-    pub(super) fn new(channels: usize, reader: fn() -> TruePeakReader, limit: f64) -> Self {
+    pub(super) fn new(sample_rate_hz: u32, channels: usize, reader: fn() -> TruePeakReader, limit: f64) -> Self {
         Self {
+            sample_rate_hz,
+            frames: 0,
             readers: (0..channels).map(|_| reader()).collect(),
             limit,
             passed: false,
@@ -62,7 +68,9 @@ impl PeakWatch {
     pub(super) fn push(&mut self, block: &Buffer) {
         let mut from = 0;
         while from < block.frames() {
-            let to = block.frames().min(from + WINDOW_FRAMES - self.window_filled);
+            let until_second =
+                (u64::from(self.sample_rate_hz) * (self.seconds.len() as u64 + 1) - self.frames) as usize;
+            let to = block.frames().min(from + until_second.min(WINDOW_FRAMES - self.window_filled));
             for (reader, channel) in self.readers.iter_mut().zip(block.iter()) {
                 reader.push(&channel[from..to]);
             }
@@ -71,6 +79,10 @@ impl PeakWatch {
                 let limit = self.limit;
                 self.take(|reader| reader.take_peak(limit));
                 self.end_window();
+            }
+            self.frames += (to - from) as u64;
+            if to - from == until_second {
+                self.end_second();
             }
             from = to;
         }
@@ -102,7 +114,7 @@ impl PeakWatch {
     }
 
     /// Ends a second: the readers start anew, so that its peak is exact.
-    pub(super) fn end_second(&mut self) {
+    fn end_second(&mut self) {
         let limit = self.limit;
         self.take(|reader| reader.take_peak(limit));
         self.readers.iter_mut().for_each(TruePeakReader::forget);
@@ -120,6 +132,11 @@ impl PeakWatch {
 
     /// Reads what is left.
     pub(super) fn finish(mut self) -> Peaks {
+        // A second counts as whole once its last hop has begun, as it does for the loudness.
+        let last_hop = HOPS_PER_SECOND * (self.seconds.len() as u64 + 1) - 1;
+        if self.frames > hop_start(last_hop, self.sample_rate_hz) {
+            self.end_second();
+        }
         self.take(TruePeakReader::finish);
         self.end_window();
         self.end_second();

@@ -110,7 +110,7 @@ impl Studio {
                 threads: cut.threads,
                 block_frames: cut.block_frames,
             };
-            render(&request, 1000, &Unwatched).unwrap();
+            render(&request, Vec::new(), 1000, &Unwatched).unwrap();
         };
         let tracks = 0..session.tracks.len();
         if cut.spread {
