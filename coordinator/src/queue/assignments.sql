@@ -1,16 +1,24 @@
 -- What the Lease calls ($1 the workers, $2 the calls) were given, as far as it still runs. Documents are read apart, once
--- each.
+-- each. From the calls inwards, whatever the statistics of a young farm say: `offset 0` keeps the order of the joins.
 select
-    attempt.worker_id, attempt.lease_request_id,
+    given.worker_id, given.lease_request_id,
     task.project_id, task.task_id, task.attempt, task.job_id, task.spec, task.display_name,
     job.session_digest, lease.slots, lease.memory_bytes,
     coalesce(input.keys, '{}') as input_keys,
     coalesce(input.digests, '{}') as input_digests
 from unnest($1::uuid[], $2::uuid[]) as asked (worker_id, request_id)
-join attempt
-    on attempt.worker_id = asked.worker_id and attempt.lease_request_id = asked.request_id and attempt.end_time is null
-join task using (project_id, task_id, attempt)
-join lease using (project_id, task_id, attempt)
+cross join lateral (
+    select * from attempt
+    where attempt.worker_id = asked.worker_id and attempt.lease_request_id = asked.request_id and attempt.end_time is null
+    offset 0
+) as given
+cross join lateral (
+    select * from task
+    where task.task_id = given.task_id and task.project_id = given.project_id and task.attempt = given.attempt
+    offset 0
+) as task
+join lease
+    on lease.project_id = given.project_id and lease.task_id = given.task_id and lease.attempt = given.attempt
 join job on job.project_id = task.project_id and job.job_id = task.job_id
 left join lateral (
     select array_agg(artifact_key order by artifact_key) as keys, array_agg(digest order by artifact_key) as digests
