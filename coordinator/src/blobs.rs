@@ -127,20 +127,15 @@ impl Store {
         self.folder.as_deref()
     }
 
-    /// `below` is used as it is, not percent-encoded: workers do the same.
-    fn place(&self, below: &str) -> Result<Path, Error> {
+    /// A place below the store's prefix. `below` is used as it is, not percent-encoded: workers do the same.
+    ///
+    /// # Errors
+    /// When it is no path.
+    pub fn place(&self, below: &str) -> Result<Path, Error> {
         let failed =
             |source: object_store::path::Error| Error::Store { what: format!("name {below}"), source: source.into() };
         let below = Path::parse(below).map_err(failed)?;
         Ok(self.prefix.parts().chain(below.parts()).collect())
-    }
-
-    /// A whole path in the store.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn path(&self, path: &str) -> Result<Path, Error> {
-        self.place(path)
     }
 
     /// Where a blob lies.
@@ -149,14 +144,6 @@ impl Store {
     /// When project or digest are no parts of a path.
     pub fn blob(&self, project_id: &str, digest: &str) -> Result<Path, Error> {
         self.place(&layout::blob(project_id, digest))
-    }
-
-    /// Where a file is delivered.
-    ///
-    /// # Errors
-    /// When prefix or name are no parts of a path.
-    pub fn delivery(&self, project_id: &str, deliver_to: &str, file_name: &str) -> Result<Path, Error> {
-        self.place(&layout::delivery(project_id, deliver_to, file_name))
     }
 
     /// The size of what lies at a place; `None` if nothing does.

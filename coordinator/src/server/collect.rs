@@ -10,8 +10,8 @@ use crate::queue::garbage::{self, Amount, Bounds};
 use crate::unavailable::Unavailable;
 use crate::unfinished;
 
-/// An object that no row knows is left alone for this long, unless told otherwise: somebody may be about to record it. By the store's and this
-/// machine's clocks, which may differ by hours.
+/// An object that no row knows is left alone for this long, unless told otherwise: somebody may be about to record it. By
+/// the store's and this machine's clocks, which may differ by hours.
 pub(crate) const ORPHAN_GRACE: Duration = Duration::from_secs(24 * 3600);
 
 /// What went, or would go.

@@ -76,7 +76,7 @@ async fn hold(farm: &Farm, delivery: Delivery) {
 /// # Errors
 /// When the store or the database fails.
 pub async fn deliver(pool: &PgPool, store: &Store, delivery: &Delivery) -> Result<(), Unavailable> {
-    let name = store.delivery(&delivery.project_id, &delivery.deliver_to, &delivery.file_name)?;
+    let name = store.place(&delivery.path())?;
     let master = Master {
         project_id: &delivery.project_id,
         digest: &delivery.digest,
@@ -143,7 +143,7 @@ async fn mend_name(store: &Store, name: &Contested) -> Result<bool, Unavailable>
     let Contested { project_id, digest, .. } = name;
     let size_bytes = u64::try_from(name.size_bytes).unwrap_or(0);
     let master = Master { project_id, digest, size_bytes, fresh: false };
-    let path = store.path(&name.path)?;
+    let path = store.place(&name.path)?;
     // What is gone was taken away by its owner.
     Ok(store.there(master, &path).await? == There::Other
         && store.put_under(master, &path, There::Other).await? == Put::Written)

@@ -11,6 +11,7 @@ use mixdown_coordinator::queue::submit::Submission;
 use mixdown_coordinator::state::{Failure, FailureKind};
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::plan::{Key, Plan, TaskKind};
+use mixdown_proto::layout;
 use uuid::Uuid;
 
 use crate::support::{Farm, key, planned, submission, two_stems_one_mix};
@@ -103,7 +104,7 @@ async fn a_damaged_master_is_not_delivered_but_made_again() {
     std::fs::write(farm.folder.path().join("store").join(place.as_ref()), "other bytes").unwrap();
     let again = Submission { deliver_to: "again".into(), ..submission("default") };
     let again = farm.submit(&again, Plan { tasks: Vec::new(), cached: vec![(key("master"), "master".into())] }).await;
-    let to = farm.store.delivery("default", "again", "Main.wav").unwrap();
+    let to = farm.store.place(&layout::delivery("default", "again", "Main.wav")).unwrap();
     let master = Master { project_id: "default", digest: &digest, size_bytes: 19, fresh: false };
     assert_eq!(farm.store.put_under(master, &to, There::Nothing).await.unwrap(), Put::Damaged);
     assert_eq!(farm.store.size(&to).await.unwrap(), None, "nothing lies under the master's name");

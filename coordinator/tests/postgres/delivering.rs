@@ -14,6 +14,7 @@ use mixdown_coordinator::queue::{cancel, view};
 use mixdown_coordinator::server::deliver::{deliver, mend_contested};
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::plan::Plan;
+use mixdown_proto::layout;
 use object_store::memory::InMemory;
 use uuid::Uuid;
 
@@ -65,7 +66,7 @@ impl Farm {
 
     /// What lies under the name of these tests.
     async fn named(&self) -> String {
-        let name = self.store.delivery("default", "album", "Main.wav").unwrap();
+        let name = self.store.place(&layout::delivery("default", "album", "Main.wav")).unwrap();
         let mut parts = self.store.read(&name, 0).await.unwrap().unwrap();
         let mut bytes = Vec::new();
         while let Some(part) = futures::StreamExt::next(&mut parts).await {
@@ -76,7 +77,7 @@ impl Farm {
 
     /// As a coordinator that stood still between its last look and its write.
     async fn write_late(&self, delivery: &Delivery) {
-        let name = self.store.delivery("default", "album", "Main.wav").unwrap();
+        let name = self.store.place(&layout::delivery("default", "album", "Main.wav")).unwrap();
         let size_bytes = delivery.size_bytes.unsigned_abs();
         let master = Master { project_id: "default", digest: &delivery.digest, size_bytes, fresh: true };
         assert_eq!(self.store.put_under(master, &name, There::Other).await.unwrap(), Put::Written);
