@@ -81,8 +81,10 @@ pub async fn broken(connection: &mut PgConnection, rules: &[Rule]) -> Result<Vec
 pub async fn store(pool: &PgPool, store: &Store, wrong: &mut Vec<String>) -> Holdings {
     let objects = store.open();
     let mut holdings = Holdings::default();
-    let known: Vec<(String, String)> =
-        sqlx::query_as("select project_id, digest from blob").fetch_all(pool).await.expect("the blobs are listed");
+    let known: Vec<(String, String)> = sqlx::query_as("select project_id, digest from blob where going_since is null")
+        .fetch_all(pool)
+        .await
+        .expect("the blobs are listed");
     let stored: Vec<_> = objects.list(None).try_collect().await.expect("the store is listed");
     // What is left of them in the end is nobody's.
     let mut places: BTreeSet<String> = stored.into_iter().map(|object| object.location.to_string()).collect();

@@ -1,7 +1,8 @@
 //! What may be dropped: artifacts by size and age, then the blobs that nothing refers to.
 //!
-//! The row of a blob goes before its bytes, in a transaction that ends after them: whoever stores or needs the same blob
-//! meanwhile waits for the row, and then finds that the bytes are gone.
+//! A blob is marked as going in a transaction of its own; from then on nobody is told that it is there. Its row goes in a second
+//! one, which ends after its bytes are deleted: whoever stores the same blob meanwhile waits for the row, and then finds that
+//! the bytes are gone. A coordinator that is stopped on the way leaves a marked row to the next collection.
 
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ impl Bounds {
 }
 
 /// Forgets artifacts beyond the bounds; what unfinished tasks read and active jobs deliver never goes. Their blobs become
-/// unreferenced; [`next_unreferenced`] finds them.
+/// unreferenced; [`next_going`] finds them.
 ///
 /// # Errors
 /// When the database fails.
@@ -91,38 +92,75 @@ pub async fn would_drop(pool: &PgPool, bounds: &Bounds) -> Result<(Amount, Amoun
     Ok((artifacts, Amount { count, bytes }))
 }
 
-/// Blobs that nothing refers to, their rows deleted in a transaction that is still open: delete the bytes, then
-/// [`forget`](Self::forget).
+/// Blobs that are going, their rows held: delete their bytes, then [`forget`](Self::forget) them. Dropped without that, they
+/// stay marked.
 #[derive(Debug)]
-pub struct Unreferenced {
+pub struct Going {
     /// Whose, which and how large: project, digest, bytes.
     pub blobs: Vec<(String, String, i64)>,
     transaction: Transaction<'static, Postgres>,
 }
 
-impl Unreferenced {
-    /// Forgets them, also where bytes could not be deleted: those are orphans then, which a later collection finds. A row
-    /// that stayed would promise bytes that may be gone.
+impl Going {
+    /// Forgets the first so many, whose bytes are deleted. The one after them, if there is one, the store did not delete: it
+    /// is tried again after all others.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget(self) -> Result<(), Error> {
+    pub async fn forget(mut self, deleted: usize) -> Result<(), Error> {
+        let (gone, left) = self.blobs.split_at(deleted.min(self.blobs.len()));
+        let (projects, digests): (Vec<&str>, Vec<&str>) =
+            gone.iter().map(|(project_id, digest, _)| (project_id.as_str(), digest.as_str())).unzip();
+        sqlx::query(include_str!("forget_gone_blobs.sql"))
+            .bind(projects)
+            .bind(digests)
+            .execute(&mut *self.transaction)
+            .await?;
+        if let Some((project_id, digest, _)) = left.first() {
+            sqlx::query(include_str!("put_off_going_blob.sql"))
+                .bind(project_id)
+                .bind(digest)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
         Ok(self.transaction.commit().await?)
     }
 }
 
-/// Finds blobs that nothing refers to; `None` when there are no more but those that another collection is about.
+/// Marks a few blobs that nothing refers to; gives how many.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn next_unreferenced(pool: &PgPool, bounds: &Bounds) -> Result<Option<Unreferenced>, Error> {
-    let mut transaction = pool.begin().await?;
-    let blobs: Vec<(String, String, i64)> = sqlx::query_as(include_str!("delete_unreferenced_blobs.sql"))
+pub async fn mark(pool: &PgPool, bounds: &Bounds) -> Result<u64, Error> {
+    let marked = sqlx::query(include_str!("mark_unreferenced_blobs.sql"))
         .bind(bounds.seconds())
         .bind(BLOBS_AT_ONCE)
-        .fetch_all(&mut *transaction)
+        .execute(pool)
         .await?;
-    Ok((!blobs.is_empty()).then_some(Unreferenced { blobs, transaction }))
+    Ok(marked.rows_affected())
+}
+
+/// Finds blobs to delete, those that a collection left on the way among them; `None` when there are no more but those that
+/// another collection is about.
+///
+/// # Errors
+/// When the database fails.
+pub async fn next_going(pool: &PgPool, bounds: &Bounds) -> Result<Option<Going>, Error> {
+    loop {
+        let marked = mark(pool, bounds).await?;
+        let mut transaction = pool.begin().await?;
+        let blobs: Vec<(String, String, i64)> = sqlx::query_as(include_str!("lock_going_blobs.sql"))
+            .bind(BLOBS_AT_ONCE)
+            .fetch_all(&mut *transaction)
+            .await?;
+        if !blobs.is_empty() {
+            return Ok(Some(Going { blobs, transaction }));
+        }
+        if marked == 0 {
+            return Ok(None);
+        }
+        // Another collection has taken what was marked here.
+    }
 }
 
 /// Which of the objects that lie in the store no row knows, by their place in the list of project and digest.

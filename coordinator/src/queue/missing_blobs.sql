@@ -1,7 +1,12 @@
--- Those of the blobs $2 that project $1 lacks, in the order asked. Those that are there are pinned for a day by a write, so
--- that a collection of garbage under way at this moment passes them over, or has dropped them before.
+-- Those of the blobs $2 that project $1 lacks, in the order asked; one that is going is not there. Those that are there are
+-- pinned for a day by a write, so that a collection of garbage under way at this moment passes them over, or has marked
+-- them before.
 with found as (
-    select digest from blob where project_id = $1 and digest = any ($2) order by digest for no key update
+    select digest
+    from blob
+    where project_id = $1 and digest = any ($2) and going_since is null
+    order by digest
+    for no key update
 ),
 pinned as (
     update blob

@@ -50,16 +50,17 @@ pub(crate) async fn known(pool: &PgPool, store: &Store, bounds: &Bounds) -> Resu
         tracing::info!(dropped = artifacts.count, bytes = artifacts.bytes, "dropped the least recently used artifacts");
     }
     let mut blobs = Amount::default();
-    while let Some(unreferenced) = garbage::next_unreferenced(pool, bounds).await? {
-        let mut failed = None;
-        for (project_id, digest, bytes) in &unreferenced.blobs {
-            blobs.add(*bytes);
+    while let Some(going) = garbage::next_going(pool, bounds).await? {
+        let (mut deleted, mut failed) = (0, None);
+        for (project_id, digest, bytes) in &going.blobs {
             if let Err(error) = delete(store, project_id, digest).await {
                 failed = Some(error);
                 break;
             }
+            deleted += 1;
+            blobs.add(*bytes);
         }
-        unreferenced.forget().await?;
+        going.forget(deleted).await?;
         if let Some(error) = failed {
             // A store that is away is not asked for every blob.
             return Err(error.into());

@@ -1,4 +1,4 @@
-use mixdown_coordinator::queue::garbage::{Bounds, drop_artifacts, next_unreferenced};
+use mixdown_coordinator::queue::garbage::{Bounds, drop_artifacts, next_going};
 use mixdown_dsp::plan::Plan;
 
 use crate::support::{Farm, key, planned, submission, two_stems_one_mix};
@@ -9,11 +9,12 @@ async fn keep_only(farm: &Farm, bytes: u64) {
 
 async fn collect(farm: &Farm, bounds: &Bounds) {
     drop_artifacts(&farm.pool, bounds).await.unwrap();
-    while let Some(unreferenced) = next_unreferenced(&farm.pool, bounds).await.unwrap() {
-        for (project_id, digest, _) in &unreferenced.blobs {
+    while let Some(going) = next_going(&farm.pool, bounds).await.unwrap() {
+        for (project_id, digest, _) in &going.blobs {
             farm.store.delete(&farm.store.blob(project_id, digest).unwrap()).await.unwrap();
         }
-        unreferenced.forget().await.unwrap();
+        let all = going.blobs.len();
+        going.forget(all).await.unwrap();
     }
 }
 
@@ -92,11 +93,11 @@ async fn settling_waits_for_a_blob_that_is_being_deleted_and_finds_it_gone() {
         .execute(&farm.pool)
         .await
         .unwrap();
-    let unreferenced = next_unreferenced(&farm.pool, &Bounds::default()).await.unwrap().unwrap();
+    let going = next_going(&farm.pool, &Bounds::default()).await.unwrap().unwrap();
     let delete = async {
-        let (project_id, digest, _) = &unreferenced.blobs[0];
+        let (project_id, digest, _) = &going.blobs[0];
         farm.store.delete(&farm.store.blob(project_id, digest).unwrap()).await.unwrap();
-        unreferenced.forget().await.unwrap();
+        going.forget(1).await.unwrap();
     };
     let success = mixdown_coordinator::queue::settle::Success { artifacts: made, ..Default::default() };
     let outcome = mixdown_coordinator::queue::settle::Outcome::Success(success);

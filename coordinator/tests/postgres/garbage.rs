@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use mixdown_coordinator::blobs::Soundness;
 use mixdown_coordinator::queue::garbage::{
-    Amount, Bounds, drop_artifacts, hold_orphan, next_unreferenced, unknown, would_drop,
+    Amount, Bounds, drop_artifacts, hold_orphan, mark, next_going, unknown, would_drop,
 };
+use mixdown_coordinator::queue::settle::{Outcome, Settled, Success};
 use mixdown_coordinator::queue::submit::{Submission, Submitted, submit};
 use mixdown_dsp::digest::Digest;
 use mixdown_dsp::plan::Plan;
 use mixdown_proto::v1;
 
+use crate::support::running;
 use crate::support::{Farm, key, planned, submission, two_stems_one_mix};
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -45,9 +48,10 @@ async fn upload(farm: &Farm, bytes: &[u8]) -> String {
 
 async fn dropped_blobs(farm: &Farm, bounds: &Bounds) -> Amount {
     let mut amount = Amount::default();
-    while let Some(unreferenced) = next_unreferenced(&farm.pool, bounds).await.unwrap() {
-        unreferenced.blobs.iter().for_each(|(_, _, bytes)| amount.add(*bytes));
-        unreferenced.forget().await.unwrap();
+    while let Some(going) = next_going(&farm.pool, bounds).await.unwrap() {
+        going.blobs.iter().for_each(|(_, _, bytes)| amount.add(*bytes));
+        let all = going.blobs.len();
+        going.forget(all).await.unwrap();
     }
     amount
 }
@@ -102,10 +106,10 @@ async fn a_job_that_is_submitted_while_its_input_is_dropped_is_told_that_it_is_m
     age_everything(&farm).await;
     let mut job = submission("default");
     job.assets.insert(input.clone());
-    // The row is deleted, the bytes are going, the transaction is open.
-    let dropping = next_unreferenced(&farm.pool, &by_age()).await.unwrap().unwrap();
+    // It is marked, the bytes are going, the transaction is open.
+    let dropping = next_going(&farm.pool, &by_age()).await.unwrap().unwrap();
     let submitted = submit(&farm.pool, &job, |_| two_stems_one_mix());
-    let (submitted, forgotten) = tokio::join!(submitted, dropping.forget());
+    let (submitted, forgotten) = tokio::join!(submitted, dropping.forget(1));
     forgotten.unwrap();
     assert_eq!(submitted.unwrap(), Submitted::MissingAssets(vec![input.clone()]));
     // The other way round: a job that is being submitted keeps it, though the collection began to look before.
@@ -115,7 +119,7 @@ async fn a_job_that_is_submitted_while_its_input_is_dropped_is_told_that_it_is_m
     let mut pinning = farm.pool.begin().await.unwrap();
     sqlx::query("update blob set pinned_until = now() + interval '1 day'").execute(&mut *pinning).await.unwrap();
     let bounds = by_age();
-    let collecting = next_unreferenced(&farm.pool, &bounds);
+    let collecting = next_going(&farm.pool, &bounds);
     let (collected, committed) = tokio::join!(collecting, pinning.commit());
     committed.unwrap();
     assert!(collected.unwrap().is_none(), "the row was pinned meanwhile");
@@ -128,12 +132,104 @@ async fn whoever_asks_for_a_blob_that_is_being_dropped_hears_that_it_is_missing(
     age_everything(&farm).await;
     let coordinator = farm.start().await;
     let mut blobs = coordinator.blobs().await;
-    let dropping = next_unreferenced(&farm.pool, &by_age()).await.unwrap().unwrap();
+    let dropping = next_going(&farm.pool, &by_age()).await.unwrap().unwrap();
     let asked = blobs.find_missing(v1::FindMissingRequest { digests: vec![input.clone()] });
-    let (answer, forgotten) = tokio::join!(asked, dropping.forget());
+    let (answer, forgotten) = tokio::join!(asked, dropping.forget(1));
     forgotten.unwrap();
     assert_eq!(answer.unwrap().into_inner().missing_digests, [input]);
     coordinator.stop().await;
+}
+
+/// Where a collection is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    BeforeTheBytes,
+    AfterTheBytes,
+}
+
+/// Begins to collect input file `input` and is stopped there, as by SIGKILL: what was not committed is not.
+async fn collect_until(farm: &Farm, input: &str, stopped: Stopped) {
+    age_everything(farm).await;
+    if stopped == Stopped::BeforeTheBytes {
+        assert_eq!(mark(&farm.pool, &by_age()).await.unwrap(), 1);
+        return;
+    }
+    let going = next_going(&farm.pool, &by_age()).await.unwrap().unwrap();
+    farm.store.delete(&farm.store.blob("default", input).unwrap()).await.unwrap();
+    drop(going);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_that_is_stopped_on_the_way_promises_nothing_that_is_gone() {
+    for stopped in [Stopped::BeforeTheBytes, Stopped::AfterTheBytes] {
+        let farm = Farm::new().await;
+        let content = b"an input file";
+        let input = upload(&farm, content).await;
+        let coordinator = farm.start().await;
+        let mut blobs = coordinator.blobs().await;
+        collect_until(&farm, &input, stopped).await;
+        // Whoever asks is told that it is missing, by every call that tells.
+        let find = v1::FindMissingRequest { digests: vec![input.clone()] };
+        let missing = blobs.find_missing(find.clone()).await.unwrap().into_inner().missing_digests;
+        assert_eq!(missing, std::slice::from_ref(&input), "{stopped:?}");
+        let download = v1::DownloadRequest { digest: input.clone(), offset_bytes: 0 };
+        let unknown = blobs.download(download).await.err().unwrap();
+        assert_eq!(unknown.code(), tonic::Code::NotFound, "{stopped:?}");
+        let mut job = submission("default");
+        job.assets.insert(input.clone());
+        let submitted = submit(&farm.pool, &job, |_| two_stems_one_mix()).await.unwrap();
+        assert_eq!(submitted, Submitted::MissingAssets(vec![input.clone()]), "{stopped:?}");
+        // Uploaded again it is there, and no collection takes it.
+        blobs.upload(futures::stream::iter(running::upload(content, &input, 0, 5))).await.unwrap();
+        assert!(blobs.find_missing(find).await.unwrap().into_inner().missing_digests.is_empty(), "{stopped:?}");
+        assert_eq!(dropped_blobs(&farm, &by_age()).await, Amount::default(), "{stopped:?}");
+        assert_eq!(farm.store.look_at("default", &input).await.unwrap(), Soundness::Sound, "{stopped:?}");
+        // What nobody stores again goes with the next collection.
+        collect_until(&farm, &input, stopped).await;
+        assert_eq!(would_drop(&farm.pool, &Bounds::default()).await.unwrap().1.count, 1, "{stopped:?}");
+        assert_eq!(dropped_blobs(&farm, &Bounds::default()).await.count, 1, "{stopped:?}");
+        coordinator.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_stopped_collection_was_about_is_there_again_when_a_task_stores_it() {
+    let farm = Farm::new().await;
+    farm.submit(&submission("default"), Plan { tasks: vec![planned("vox", &[], &[])], cached: Vec::new() }).await;
+    let worker = farm.worker(1).await;
+    let held = farm.claim_one(worker).await;
+    let artifacts = farm.make("default", held.task_id).await;
+    sqlx::query(
+        "insert into blob (project_id, digest, size_bytes, uploaded, going_since)
+         values ('default', $1, $2, false, now())",
+    )
+    .bind(&artifacts[0].digest)
+    .bind(artifacts[0].size_bytes)
+    .execute(&farm.pool)
+    .await
+    .unwrap();
+    let outcome = Outcome::Success(Success { artifacts: artifacts.clone(), ..Success::default() });
+    assert_eq!(farm.settle(worker, &held, uuid::Uuid::new_v4(), outcome).await, Settled::Accepted);
+    assert_eq!(dropped_blobs(&farm, &Bounds::default()).await, Amount::default());
+    assert_eq!(farm.store.look_at("default", &artifacts[0].digest).await.unwrap(), Soundness::Sound);
+}
+
+#[tokio::test]
+async fn a_blob_that_the_store_does_not_delete_stands_in_nobodys_way() {
+    let farm = Farm::new().await;
+    for number in 0..3 {
+        upload(&farm, format!("input file {number}").as_bytes()).await;
+    }
+    age_everything(&farm).await;
+    let going = next_going(&farm.pool, &by_age()).await.unwrap().unwrap();
+    let stubborn = going.blobs[1].1.clone();
+    going.forget(1).await.unwrap();
+    let going = next_going(&farm.pool, &by_age()).await.unwrap().unwrap();
+    assert_eq!(going.blobs.len(), 2);
+    assert_eq!(going.blobs[1].1, stubborn, "it comes last");
+    going.forget(1).await.unwrap();
+    let left: Vec<String> = sqlx::query_scalar("select digest from blob").fetch_all(&farm.pool).await.unwrap();
+    assert_eq!(left, [stubborn]);
 }
 
 #[tokio::test]
@@ -214,16 +310,16 @@ async fn two_collections_at_once_take_different_blobs_and_neither_ends_early() {
     }
     age_everything(&farm).await;
     let bounds = by_age();
-    let one = next_unreferenced(&farm.pool, &bounds).await.unwrap().expect("nothing refers to these");
-    let other = next_unreferenced(&farm.pool, &bounds);
+    let one = next_going(&farm.pool, &bounds).await.unwrap().expect("nothing refers to these");
+    let other = next_going(&farm.pool, &bounds);
     let other = tokio::time::timeout(Duration::from_secs(30), other).await.expect("it waits for nobody");
     let other = other.unwrap().expect("there are more than one takes at once");
-    assert!(next_unreferenced(&farm.pool, &bounds).await.unwrap().is_none(), "the rest is theirs");
+    assert!(next_going(&farm.pool, &bounds).await.unwrap().is_none(), "the rest is theirs");
     let taken: Vec<String> = one.blobs.iter().chain(&other.blobs).map(|(_, digest, _)| digest.clone()).collect();
     assert_eq!(taken.len(), 30, "none is taken twice");
     assert_eq!(taken.into_iter().collect::<BTreeSet<_>>(), uploaded);
-    one.forget().await.unwrap();
-    other.forget().await.unwrap();
+    one.forget(20).await.unwrap();
+    other.forget(10).await.unwrap();
     let left: i64 = sqlx::query_scalar("select count(*) from blob").fetch_one(&farm.pool).await.unwrap();
     assert_eq!(left, 0);
 }

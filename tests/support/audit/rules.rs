@@ -228,7 +228,7 @@ pub const ALWAYS: [Rule; 21] = [
         "select artifact_key
          from artifact
          left join blob using (project_id, digest)
-         where blob.digest is null or blob.size_bytes <> artifact.size_bytes",
+         where blob.digest is null or blob.going_since is not null or blob.size_bytes <> artifact.size_bytes",
     ),
 ];
 
