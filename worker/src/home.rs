@@ -3,6 +3,7 @@
 //! ```text
 //! lock            held while a worker runs: one folder, one worker
 //! worker-id       the UUID under which it registers, kept between starts
+//! life            how often it has registered
 //! blobs/          the cache (cache.rs)
 //! partial/        blobs on their way in; emptied at the start
 //! work/           a folder for each attempt; emptied at the start
@@ -46,6 +47,24 @@ impl Home {
         fs::create_dir_all(dir.join("blobs")).map_err(unusable)?;
         let worker_id = worker_id(dir).map_err(unusable)?;
         Ok(Self { dir: dir.to_owned(), worker_id, _lock: lock })
+    }
+
+    /// Begins the next life, after the one that ran last and after life `known`; counted on disk before it is told to
+    /// anybody, so that no later start tells it again.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn begin_life(&self, known: i64) -> io::Result<i64> {
+        let path = self.dir.join("life");
+        let last = match fs::read_to_string(&path) {
+            // A damaged count begins again: the farm tells how far it had come.
+            Ok(text) => text.trim().parse().unwrap_or(0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        let life = known.max(last).max(0).saturating_add(1);
+        replace(&path, &life.to_string())?;
+        Ok(life)
     }
 
     /// Where cached blobs lie.
@@ -133,11 +152,17 @@ fn worker_id(dir: &Path) -> io::Result<Uuid> {
         Err(error) => return Err(error),
     }
     let id = Uuid::new_v4();
-    // Renamed into place, so that a crash leaves the old file or the new one.
-    let partial = dir.join("worker-id.partial");
-    fs::write(&partial, format!("{id}\n"))?;
-    fs::rename(&partial, &path)?;
+    replace(&path, &id.to_string())?;
     Ok(id)
+}
+
+/// Writes a line to a file, durably. Renamed into place, so that a crash leaves the old file or the new one.
+fn replace(path: &Path, line: &str) -> io::Result<()> {
+    let partial = path.with_extension("partial");
+    let mut file = File::create(&partial)?;
+    writeln!(file, "{line}")?;
+    file.sync_all()?;
+    fs::rename(&partial, path)
 }
 
 #[cfg(test)]
@@ -157,6 +182,16 @@ mod tests {
         fs::write(dir.path().join("worker-id"), "not an id").unwrap();
         let id = Home::open(dir.path()).unwrap().worker_id;
         assert_eq!(Home::open(dir.path()).unwrap().worker_id, id);
+    }
+
+    #[test]
+    fn each_life_is_later_than_all_before_it_and_than_those_that_the_farm_knows() {
+        let dir = tempfile::tempdir().unwrap();
+        let begin = |known| Home::open(dir.path()).unwrap().begin_life(known).unwrap();
+        assert_eq!([begin(0), begin(0), begin(7), begin(3)], [1, 2, 8, 9]);
+        fs::write(dir.path().join("life"), "no number").unwrap();
+        assert_eq!(begin(0), 1);
+        assert_eq!(begin(9), 10);
     }
 
     #[test]

@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 pub mod backoff;
 pub mod blobs;
 pub mod cache;

@@ -16,12 +16,13 @@ use tonic::{Code, Status};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::admission::{admitted, give_back};
 use crate::blobs::{self, BlobStore};
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::engine::{Dsp, Engine};
 use crate::home::Home;
-use crate::lease::{Lease, LeaseId, Leases, Share, heartbeat};
+use crate::lease::{LeaseId, Leases, Share, heartbeat};
 use crate::link::{Link, MOST_TASKS_PER_LEASE};
 use crate::memory;
 use crate::task::{self, Bench};
@@ -164,7 +165,7 @@ struct Worker {
 
 /// How long a worker waits for a task in one call, and for the answer beyond that.
 const POLL: Duration = Duration::from_secs(20);
-const ANSWER: Duration = Duration::from_secs(15);
+pub(crate) const ANSWER: Duration = Duration::from_secs(15);
 
 /// How long a leaving worker waits for its renders to notice, and for its coordinator to hear of it. Leases that it could
 /// not give back run out by themselves.
@@ -176,6 +177,29 @@ impl Worker {
     }
 
     async fn register(&mut self) -> Result<RegisterResponse, Error> {
+        let mut known = 0;
+        loop {
+            let life = self
+                .bench
+                .home
+                .begin_life(known)
+                .map_err(|source| Error::Cache { path: self.bench.config.cache_dir.clone(), source })?;
+            let registered = self.register_life(life).await?;
+            if registered.life <= life {
+                tracing::info!(worker.id = %self.bench.home.worker_id, lease_seconds = registered.lease_seconds, "registered");
+                return Ok(registered);
+            }
+            // The folder was put back to what it was earlier, say.
+            tracing::warn!(
+                life,
+                known = registered.life,
+                "the farm knows later lives of this worker; counting on from there"
+            );
+            known = registered.life;
+        }
+    }
+
+    async fn register_life(&mut self, life: i64) -> Result<RegisterResponse, Error> {
         let request = RegisterRequest {
             worker_id: self.worker_id(),
             name: self.bench.config.name.clone(),
@@ -185,18 +209,17 @@ impl Worker {
             request_id: Uuid::new_v4().to_string(),
             memory_bytes: i64::try_from(self.bench.config.memory_bytes).unwrap_or(i64::MAX),
             labels: self.bench.config.labels.clone(),
+            life,
         };
         self.life.clone_from(&request.request_id);
         let link = &self.bench.link;
         let registered = link
             .call("register", ANSWER, request, |mut client, request| async move { client.register(request).await })
             .await;
-        let registered = registered.map_err(|status| Error::Refused {
+        registered.map_err(|status| Error::Refused {
             url: self.bench.config.coordinator_url.clone(),
             status: Box::new(status),
-        })?;
-        tracing::info!(worker.id = %self.bench.home.worker_id, lease_seconds = registered.lease_seconds, "registered");
-        Ok(registered)
+        })
     }
 
     /// Ends a worker that was given another store: it would fail every task.
@@ -351,45 +374,6 @@ impl Worker {
             }
             Err(_) => tracing::warn!(given_back, "left without an answer; leases run out by themselves"),
         }
-    }
-}
-
-/// How long a task waits for those that were settled to make room, before it is given back.
-const ADMISSION_PATIENCE: Duration = Duration::from_secs(5);
-const ADMISSION_POLL: Duration = Duration::from_millis(20);
-
-/// Whether this worker has room for everything that it holds. Its coordinator counts too, and better; but a coordinator
-/// that is mistaken must not bring the machine down.
-async fn admitted(config: &Config, leases: &Leases) -> bool {
-    let fits = || {
-        let Share { slots, memory_bytes } = leases.share();
-        slots <= config.slots && (config.memory_bytes == 0 || memory_bytes <= config.memory_bytes)
-    };
-    let begun = tokio::time::Instant::now();
-    while !fits() {
-        if begun.elapsed() >= ADMISSION_PATIENCE {
-            return false;
-        }
-        tokio::time::sleep(ADMISSION_POLL).await;
-    }
-    true
-}
-
-/// Gives a lease back unused.
-async fn give_back(bench: &Bench, lease: Lease) {
-    tracing::warn!("there is no room for it; giving it back");
-    let request = RelinquishRequest {
-        worker_id: bench.home.worker_id.to_string(),
-        leases: vec![LeaseRef::from(&lease.id)],
-        leaving: false,
-        request_id: Uuid::new_v4().to_string(),
-        register_request_id: String::new(),
-    };
-    let call = bench
-        .link
-        .call("relinquish", ANSWER, request, |mut client, request| async move { client.relinquish(request).await });
-    if let Ok(Err(status)) = lease.unless_stopped(call).await {
-        tracing::warn!(code = ?status.code(), message = status.message(), "could not give a lease back");
     }
 }
 

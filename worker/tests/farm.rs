@@ -56,6 +56,28 @@ async fn a_worker_registers_under_one_id_for_good_and_says_what_it_can_render() 
 }
 
 #[tokio::test]
+async fn a_worker_counts_its_lives_and_goes_on_from_what_the_farm_knows() {
+    let mut farm = Farm::start(Script::default(), Faulty::new(), |_| {}).await;
+    assert_eq!(farm.coordinator.next(registration).await.life, 1);
+    farm.halt.cancel();
+    farm.ended().await.unwrap();
+
+    // The farm has heard of more lives than the folder, which was put back from a backup, remembers.
+    let again = Coordinator::start().await;
+    again.plan(|plan| plan.known_life = 40);
+    let dir = farm.cache.path().to_owned();
+    let mut restarted = Farm::start_with(again, Script::default(), Faulty::new(), |config| config.cache_dir = dir);
+    let first = restarted.coordinator.next(registration).await;
+    assert_eq!(first.life, 2);
+    let second = restarted.coordinator.next(registration).await;
+    assert_eq!(second.life, 41);
+    assert_ne!(second.request_id, first.request_id, "another call, not a repetition");
+    restarted.coordinator.next(|call| matches!(call, Call::Lease(_)).then_some(())).await;
+    restarted.halt.cancel();
+    assert_eq!(restarted.coordinator.relinquished().await.register_request_id, second.request_id);
+}
+
+#[tokio::test]
 async fn a_coordinator_that_is_away_is_waited_for() {
     let coordinator = Coordinator::start().await;
     coordinator.plan(|plan| {

@@ -57,6 +57,7 @@ pub async fn median(pool: &PgPool) -> f64 {
         request_id: Uuid::new_v4(),
         memory_bytes: None,
         labels: Vec::new(),
+        life: 0,
     };
     register(pool, &registration).await.unwrap();
     let mut times = Vec::new();

@@ -31,16 +31,19 @@ pub struct Registration {
     pub memory_bytes: Option<i64>,
     /// Sorted, each once.
     pub labels: Vec<String>,
+    /// Counted up by the worker with each registration; 0 if it does not count.
+    pub life: i64,
 }
 
-/// Makes a worker known, or known again. Attempts that an earlier life of it left open end as lost with their worker; a
-/// repetition of the same call changes nothing.
+/// Makes a worker known, or known again. Attempts that an earlier life of it left open end as lost with their worker. A
+/// repetition of the same call changes nothing, nor does a call of an earlier life, which came late. Gives the newest life
+/// that is known.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn register(pool: &PgPool, registration: &Registration) -> Result<(), Error> {
+pub async fn register(pool: &PgPool, registration: &Registration) -> Result<i64, Error> {
     let mut transaction = begin(pool).await?;
-    let heard: Option<Uuid> = sqlx::query_scalar(include_str!("register_worker.sql"))
+    let (registered, life): (bool, i64) = sqlx::query_as(include_str!("register_worker.sql"))
         .bind(registration.worker_id)
         .bind(&registration.name)
         .bind(registration.slots)
@@ -49,11 +52,12 @@ pub async fn register(pool: &PgPool, registration: &Registration) -> Result<(), 
         .bind(registration.request_id)
         .bind(registration.memory_bytes)
         .bind(&registration.labels)
-        .fetch_optional(&mut *transaction)
+        .bind(registration.life)
+        .fetch_one(&mut *transaction)
         .await?;
-    if heard.is_none() {
-        // The answer was lost, and the worker may hold attempts by now.
-        return Ok(());
+    if !registered {
+        // The answer was lost, and the worker may hold attempts by now; or it is another life that holds them.
+        return Ok(life);
     }
     let left_open: Vec<Running> = sqlx::query_as(include_str!("running_attempts_of_worker.sql"))
         .bind(registration.worker_id)
@@ -65,7 +69,7 @@ pub async fn register(pool: &PgPool, registration: &Registration) -> Result<(), 
         attempts::fail(&mut transaction, running, &failure, None).await?;
     }
     transaction.commit().await?;
-    Ok(())
+    Ok(life)
 }
 
 /// Gives leases back: the tasks become ready again and nothing counts as a failure. Leases that are lost are passed

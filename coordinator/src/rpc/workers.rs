@@ -18,7 +18,6 @@ use crate::queue::heartbeat::{self, Beat, Heartbeat};
 use crate::queue::settle::{Outcome, Settled, Settlement, Success, settle_all};
 use crate::queue::view;
 use crate::queue::workers::{self, Order, Ordered};
-use crate::server::mend;
 
 const LONGEST_WAIT_SECONDS: f64 = 60.0;
 pub(super) const MAX_SLOTS: i32 = 1024;
@@ -59,18 +58,6 @@ fn deadline(wait_seconds: f64) -> Result<Instant, Status> {
 pub(crate) struct Workers(pub Farm);
 
 impl Workers {
-    /// Looks at blobs that a task could not be run for, whoever is still there to hear of it.
-    async fn look_at(&self, task_id: Uuid, digests: Vec<String>) -> Result<(), Status> {
-        let Some(project_id) = view::project_of_task(&self.0.pool, task_id).await? else { return Ok(()) };
-        let farm = self.0.clone();
-        tokio::spawn(async move {
-            for digest in digests {
-                mend::look_at(&farm.pool, &farm.store, &project_id, &digest).await;
-            }
-        });
-        Ok(())
-    }
-
     /// Gives a worker an order of an admin's.
     async fn order(&self, request_id: &str, worker: String, order: Order) -> Result<v1::Worker, Status> {
         let request_id = check::uuid("request_id", request_id)?;
@@ -137,6 +124,9 @@ impl WorkerService for Workers {
         if !(1..=MAX_SLOTS).contains(&request.slots) {
             return Err(status::invalid_field("slots", format!("{} is not within 1 to {MAX_SLOTS}", request.slots)));
         }
+        if request.life < 0 {
+            return Err(status::invalid_field("life", "it is negative".into()));
+        }
         let worker_id = check::uuid("worker_id", &request.worker_id)?;
         let registration = workers::Registration {
             worker_id,
@@ -147,13 +137,15 @@ impl WorkerService for Workers {
             request_id,
             memory_bytes: (request.memory_bytes > 0).then_some(request.memory_bytes),
             labels: check::names("labels", request.labels)?,
+            life: request.life,
         };
-        workers::register(&self.0.pool, &registration).await?;
+        let life = workers::register(&self.0.pool, &registration).await?;
         tracing::info!(worker.id = %worker_id, "worker {} registered with {} slots", registration.name, registration.slots);
         Ok(Response::new(v1::RegisterResponse {
             lease_seconds: self.0.lease.as_secs_f64(),
             heartbeat_seconds: self.0.heartbeat.as_secs_f64(),
             store_id: self.0.store_id.clone(),
+            life,
         }))
     }
 
@@ -238,7 +230,9 @@ impl WorkerService for Workers {
         let settled = self.0.settling.call(settlement).await;
         let settled = settled.ok_or_else(|| Status::unavailable("the coordinator stops; try again"))??;
         if settled == Settled::Accepted && !damaged.is_empty() {
-            self.look_at(task_id, damaged).await?;
+            if let Some(project_id) = view::project_of_task(&self.0.pool, task_id).await? {
+                self.0.mender.begin(project_id, damaged);
+            }
         }
         if masters {
             self.0.masters.notify_one();

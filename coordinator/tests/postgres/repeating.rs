@@ -14,6 +14,7 @@ use mixdown_coordinator::queue::retry_job::retry_job;
 use mixdown_coordinator::queue::settle::{Outcome, Settled, Settlement, Success, settle};
 use mixdown_coordinator::queue::submit::{Submission, Submitted, submit};
 use mixdown_coordinator::queue::workers::{Order, Ordered, Registration, leave, list, order, register, relinquish};
+use mixdown_proto::v1;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
@@ -130,6 +131,7 @@ fn registration() -> Registration {
         request_id: Uuid::new_v4(),
         memory_bytes: None,
         labels: Vec::new(),
+        life: 0,
     }
 }
 
@@ -146,6 +148,42 @@ async fn a_registration_that_is_heard_twice_costs_no_attempt() {
     let next_life = Registration { request_id: Uuid::new_v4(), ..registration };
     register(&scene.farm.pool, &next_life).await.unwrap();
     assert_eq!(scene.farm.outcomes(held.task_id).await, ["worker_lost"]);
+}
+
+#[tokio::test]
+async fn a_registration_of_an_earlier_life_that_comes_late_ends_nothing() {
+    let farm = Farm::new().await;
+    farm.submit(&submission("default"), two_stems_one_mix()).await;
+    let coordinator = farm.start().await;
+    let mut workers = coordinator.workers().await;
+    let call = |life| v1::RegisterRequest {
+        worker_id: "5e8c8f1c-9a6e-4f5b-8a34-6d9d2a1a7a11".into(),
+        slots: 1,
+        revisions: [("gain".to_owned(), 1)].into(),
+        request_id: Uuid::new_v4().to_string(),
+        life,
+        ..v1::RegisterRequest::default()
+    };
+    let mut life = async |call: &v1::RegisterRequest| workers.register(call.clone()).await.unwrap().into_inner().life;
+    // The first life's second call was held by the network, and never heard, before the worker was started again.
+    let (first, held, second) = (call(1), call(2), call(3));
+    assert_eq!(life(&first).await, 1);
+    assert_eq!(life(&second).await, 3);
+    let task = farm.claim_one(second.worker_id.parse().unwrap()).await;
+    for late in [&held, &first, &second] {
+        assert_eq!(life(late).await, 3, "it is told which life is the newest");
+        assert_eq!(farm.outcomes(task.task_id).await, ["-"], "life {} ends nothing", late.life);
+    }
+    let registered: Uuid =
+        sqlx::query_scalar("select register_request_id from worker").fetch_one(&farm.pool).await.unwrap();
+    assert_eq!(registered.to_string(), second.request_id, "it is the second life that says goodbye");
+    // A later one ends what the one before left open; so does that of a worker that does not count.
+    assert_eq!(life(&call(4)).await, 4);
+    assert_eq!(farm.outcomes(task.task_id).await, ["worker_lost"]);
+    let task = farm.claim_one(second.worker_id.parse().unwrap()).await;
+    assert_eq!(life(&call(0)).await, 4);
+    assert_eq!(farm.outcomes(task.task_id).await.last().map(String::as_str), Some("worker_lost"));
+    coordinator.stop().await;
 }
 
 #[tokio::test]

@@ -152,6 +152,7 @@ impl Simulation {
             memory_bytes: Some(worker.memory_bytes),
             request_id: Uuid::new_v4(),
             labels: if worker.gpu { vec!["gpu".to_owned()] } else { Vec::new() },
+            life: 0,
         };
         register(&self.farm.pool, &registration).await.unwrap();
         self.workers.push(worker);

@@ -34,6 +34,8 @@ pub struct Plan {
     pub lease_errors: VecDeque<Status>,
     pub settle_errors: VecDeque<Status>,
     pub lease_lost: bool,
+    /// The newest life of the worker that it claims to know, unless the worker tells a later one.
+    pub known_life: i64,
 }
 
 struct Service {
@@ -133,11 +135,14 @@ impl Service {
 #[tonic::async_trait]
 impl WorkerService for Service {
     async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {
-        self.told(Call::Register(request.into_inner()));
+        let request = request.into_inner();
+        let life = request.life.max(self.plan.lock().unwrap().known_life);
+        self.told(Call::Register(request));
         self.error(|plan| &mut plan.register_errors)?;
         Ok(Response::new(RegisterResponse {
             lease_seconds: 1.0,
             heartbeat_seconds: 0.01,
+            life,
             ..RegisterResponse::default()
         }))
     }

@@ -109,6 +109,7 @@ impl Farm {
             request_id: Uuid::new_v4(),
             memory_bytes: None,
             labels: Vec::new(),
+            life: 0,
         }
     }
 
