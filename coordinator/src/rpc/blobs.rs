@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{Farm, auth, check, status};
 use crate::queue::Error;
 use crate::queue::garbage::{Amount, Bounds};
-use crate::server::{collect, mend};
+use crate::server::collect;
 
 const MAX_DIGESTS: usize = 10_000;
 
@@ -282,7 +282,7 @@ impl Checked {
             return Ok(Some((part, self)));
         }
         if self.hasher.is_some_and(|hasher| hasher.finalize().to_hex().as_str() != self.digest) {
-            mend::look_at(&self.farm.pool, &self.farm.store, &self.project_id, &self.digest).await;
+            self.farm.mender.begin(self.project_id, vec![self.digest.clone()]);
             return Err(status::data_loss(format!("the store has damaged blob {}", self.digest)));
         }
         Ok(None)

@@ -24,6 +24,7 @@ use self::beats::Beats;
 use self::leasing::Leasing;
 use self::workers::Settling;
 use crate::blobs::Store;
+use crate::server::mend::Mender;
 use crate::wakeup::Wakeups;
 
 /// What the services stand on.
@@ -39,6 +40,7 @@ pub(crate) struct Farm {
     pub leasing: Leasing,
     pub beats: Beats,
     pub settling: Settling,
+    pub mender: Mender,
     /// Where uploads gather.
     pub scratch_dir: PathBuf,
     /// How long a lease lives without a heartbeat.

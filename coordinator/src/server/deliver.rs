@@ -7,7 +7,6 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use sqlx::PgPool;
 
-use super::mend;
 use crate::blobs::Store;
 use crate::blobs::naming::{Master, Put, There};
 use crate::queue;
@@ -43,7 +42,12 @@ pub(super) async fn run(farm: &Farm) {
 
 /// Delivers one, and lets no other coordinator begin meanwhile.
 async fn hold(farm: &Farm, delivery: Delivery) {
-    let delivered = deliver(&farm.pool, &farm.store, &delivery);
+    let delivered = async {
+        if deliver(&farm.pool, &farm.store, &delivery).await? == Came::Damaged {
+            farm.mender.look_at(&delivery.project_id, &delivery.digest).await;
+        }
+        Ok::<_, Unavailable>(())
+    };
     tokio::pin!(delivered);
     let mut renewals = tokio::time::interval(farm.lease / 3);
     renewals.tick().await;
@@ -71,11 +75,20 @@ async fn hold(farm: &Farm, delivery: Delivery) {
     }
 }
 
+/// What came of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// It is noted what: the master lies there, another's does, it is to be tried again, or its job has failed.
+    Noted,
+    /// The blob is not what it should be: nothing is noted, somebody is to look at it.
+    Damaged,
+}
+
 /// Puts a master under its name if it is its turn, or fails its job if that name is taken.
 ///
 /// # Errors
 /// When the store or the database fails.
-pub async fn deliver(pool: &PgPool, store: &Store, delivery: &Delivery) -> Result<(), Unavailable> {
+pub async fn deliver(pool: &PgPool, store: &Store, delivery: &Delivery) -> Result<Came, Unavailable> {
     let name = store.place(&delivery.path())?;
     let master = Master {
         project_id: &delivery.project_id,
@@ -86,31 +99,31 @@ pub async fn deliver(pool: &PgPool, store: &Store, delivery: &Delivery) -> Resul
     loop {
         match deliveries::take_name(pool, delivery).await? {
             Turn::Taken => {}
-            Turn::Superseded => return Ok(deliveries::superseded(pool, delivery).await?),
-            Turn::Wait => return Ok(deliveries::put_off(pool, delivery, AGAIN_AFTER).await?),
+            Turn::Superseded => break deliveries::superseded(pool, delivery).await?,
+            Turn::Wait => break deliveries::put_off(pool, delivery, AGAIN_AFTER).await?,
         }
         let seen = store.there(master, &name).await?;
         if seen == There::Same {
-            return Ok(deliveries::done(pool, delivery).await?);
+            break deliveries::done(pool, delivery).await?;
         }
         if seen == There::Other && !delivery.replace {
             deliveries::leave_name(pool, delivery).await?;
-            return Ok(deliveries::refuse(pool, delivery, &occupied(delivery)).await?);
+            break deliveries::refuse(pool, delivery, &occupied(delivery)).await?;
         }
         // The look may have taken long.
         if deliveries::take_name(pool, delivery).await? != Turn::Taken {
             continue;
         }
         match store.put_under(master, &name, seen).await? {
-            Put::Written => return Ok(deliveries::done(pool, delivery).await?),
+            Put::Written => break deliveries::done(pool, delivery).await?,
             Put::Taken => {}
             Put::Damaged => {
                 deliveries::leave_name(pool, delivery).await?;
-                mend::look_at(pool, store, &delivery.project_id, &delivery.digest).await;
-                return Ok(());
+                return Ok(Came::Damaged);
             }
         }
     }
+    Ok(Came::Noted)
 }
 
 fn occupied(delivery: &Delivery) -> Failure {

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
+use self::mend::Mender;
 use crate::blobs::{self, Store};
 use crate::queue::claim::Terms;
 use crate::rpc::beats::Beats;
@@ -183,6 +184,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<
         leasing: Leasing::start(pool.clone(), &wakeups, terms),
         beats: Beats::start(pool.clone(), &wakeups, lease, heartbeat),
         settling: settling(pool.clone(), store.clone()),
+        mender: Mender::new(pool.clone(), store.clone()),
         store,
         store_id,
         masters: Arc::default(),

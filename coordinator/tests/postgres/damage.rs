@@ -93,6 +93,22 @@ async fn a_damaged_artifact_is_made_again_and_every_job_that_waits_goes_on() {
 }
 
 #[tokio::test]
+async fn a_task_that_runs_while_what_it_reads_is_forgotten_is_cancelled_and_made_again() {
+    let farm = Farm::new().await;
+    let (job_id, worker, digest) = with_a_damaged_stem(&farm).await;
+    // It failed, and is tried again when the last look condemns the blob.
+    let held = farm.claim_one(worker).await;
+    let forgotten = forget(&farm.pool, "default", &digest, &planner).await.unwrap();
+    assert_eq!(forgotten.replanned, [job_id]);
+    assert_eq!(farm.outcomes(held.task_id).await, ["cancelled"]);
+    assert_eq!(farm.usage().await, serde_json::json!({}), "it holds nothing");
+    let late = Failure { kind: FailureKind::Storage, message: "wrong bytes".into() };
+    assert_eq!(farm.fail(worker, &held, late).await, Settled::LeaseLost);
+    assert_eq!(farm.run_all(worker).await, 2, "the stem and the master");
+    assert_eq!(farm.state(job_id).await, "succeeded");
+}
+
+#[tokio::test]
 async fn a_damaged_master_is_not_delivered_but_made_again() {
     let farm = Farm::new().await;
     let first = farm.submit(&submission("default"), two_stems_one_mix()).await;
