@@ -12,7 +12,7 @@ use support::command::render;
 use support::farm::{Farm, Under};
 use support::fixture::Fixture;
 use support::store::blob;
-use support::{assert_same_files, files};
+use support::{assert_same_files, files, wait_until};
 
 const SPREAD: [&str; 4] = ["--granularity", "spread", "--keep-stems", "always"];
 
@@ -29,16 +29,6 @@ async fn damage(farm: &Farm, digest: &str, way: usize) {
         _ => return farm.store().remove(&place).await,
     }
     farm.store().write(&place, bytes).await;
-}
-
-/// Waits, looking often, for something that must come true within a time.
-fn wait_until(what: &str, within: Duration, mut comes_true: impl FnMut() -> bool) -> Duration {
-    let begun = Instant::now();
-    while !comes_true() {
-        assert!(begun.elapsed() < within, "{what}: not within {within:?}");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-    begun.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,6 +215,35 @@ async fn cancel_ends_a_running_render_within_two_seconds() {
     let took = wait_until("the render ends", Duration::from_secs(2), || attempts() == 0);
     assert_eq!(farm.count("select count(*) from attempt where outcome = 'cancelled'").await, 1);
     assert!(took < Duration::from_secs(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancel_through_another_coordinator_ends_a_render_within_two_seconds_though_every_hint_is_lost() {
+    let fixture = Fixture::new(8.0);
+    let mut farm = Farm::start(0).await;
+    // NOTIFY reaches nobody: what would send it is hidden behind a function that only notes it.
+    farm.execute("create table lost_hint (hint text)").await;
+    farm.execute(
+        "create function pg_notify(channel text, hint text) returns void language sql
+         as 'insert into public.lost_hint values (hint)'",
+    )
+    .await;
+    farm.execute("alter role current_user set search_path = public, pg_catalog").await;
+    farm.kill_coordinator();
+    farm.start_coordinator();
+    // The worker's own has the heartbeat of every farm.
+    let other = farm.start_coordinator_beside();
+    farm.start_worker_at(&other, &["--block-frames", "1"]);
+    let job = farm.queue(&fixture.write(), &["--granularity", "fused"]);
+    farm.wait_until_a_task_runs(&job);
+    let work = farm.cache_of(0).join("work");
+    let attempts = || std::fs::read_dir(&work).map_or(0, |folders| folders.count());
+    assert_eq!(attempts(), 1, "it renders");
+    let begun = Instant::now();
+    farm.run(["jobs", "cancel", &job]).succeeded();
+    wait_until("the render ends", Duration::from_secs(2).saturating_sub(begun.elapsed()), || attempts() == 0);
+    assert_eq!(farm.count("select count(*) from attempt where outcome = 'cancelled'").await, 1);
+    assert!(farm.count("select count(*) from lost_hint where hint = 'stop'").await > 0, "the hint was sent, and lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]

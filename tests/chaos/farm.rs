@@ -10,11 +10,11 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::machine::Machine;
 use crate::network::{Network, Place};
-use crate::proxy::{Target, Way};
 use crate::relay::Relay;
 use crate::support::postgres::{process, socket};
 use crate::support::s3_server::{Kind, S3Server};
 use crate::support::store::Store;
+use crate::support::way::{Target, Way};
 
 pub const LEASE: Duration = Duration::from_secs(5);
 pub const COORDINATORS: usize = 2;

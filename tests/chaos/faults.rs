@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::farm::{COORDINATORS, Farm, LEASE, RELAYED, WORKERS};
 use crate::network::Trouble;
-use crate::proxy::StoreFault;
+use crate::support::way::StoreFault;
 
 /// One thing that goes wrong; machines are named by their place in the farm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,9 @@ fn loss(random: &mut Rng) -> u8 {
     random.u8(5..40)
 }
 
+/// A stalled connection breaks in the end.
+const STALL: Duration = Duration::from_secs(10);
+
 fn millis(random: &mut Rng) -> u16 {
     random.u16(20..300)
 }
@@ -87,7 +90,7 @@ const CARDS: [(usize, Card); 26] = [
     (1, |random| store(StoreFault::Status(500), random)),
     (1, |random| store(StoreFault::Status(503), random)),
     (1, |random| store(StoreFault::Status(429), random)),
-    (1, |random| store(StoreFault::Stall, random)),
+    (1, |random| store(StoreFault::Stall(STALL), random)),
     (1, |random| store(StoreFault::Truncate, random)),
     (1, |random| store(StoreFault::WrongBytes, random)),
     (1, |_| Fault::PostgresImmediate),

@@ -9,10 +9,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::network::{Place, Trouble};
-use crate::proxy::Way;
 use crate::relay::Relay;
 use crate::support::command::mixdown;
 use crate::support::s3_server::S3Server;
+use crate::support::way::Way;
 
 /// How long one may take to leave in good order, whatever else goes wrong meanwhile.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(60);

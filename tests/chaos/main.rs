@@ -11,7 +11,6 @@ mod faults;
 mod machine;
 mod network;
 mod production;
-mod proxy;
 mod recovery;
 mod relay;
 mod report;

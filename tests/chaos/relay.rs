@@ -24,7 +24,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 
-use crate::proxy::Way;
+use crate::support::way::Way;
 
 /// By how much the second copy of a call comes later, at most.
 const LATEST_MILLIS: u64 = 300;

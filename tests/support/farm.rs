@@ -1,18 +1,16 @@
 //! A farm of real processes on a real, private PostgreSQL: each can be killed on its own.
 
-use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Stdio};
 
 use mixdown_coordinator::private_postgres::{Options, PrivatePostgres};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::audit;
 use super::command::{self, Ran, mixdown};
 use super::postgres;
+pub use super::process::{Process, Under};
 use super::store::{Store, blob};
 
 /// How long a lease lives here: short, so that a killed worker's tasks come back soon.
@@ -26,88 +24,12 @@ pub struct Farm {
     /// The database that it was given instead of one of its own.
     database: Option<String>,
     coordinator: Option<Process>,
+    /// Coordinators beside the first.
+    beside: Vec<Process>,
     /// The workers, in the order of their start.
     pub workers: Vec<Process>,
     address: String,
     store: Store,
-}
-
-/// What a process is started under: a command before its own, and more environment.
-#[derive(Debug, Default)]
-pub struct Under {
-    /// The command that runs it, `unshare -m` say; empty for none.
-    pub before: Vec<String>,
-    /// Variables.
-    pub environment: Vec<(&'static str, String)>,
-}
-
-/// A process of the farm; killed when dropped.
-pub struct Process {
-    child: Child,
-    stdout: Option<BufReader<ChildStdout>>,
-}
-
-impl Process {
-    fn spawn<S: AsRef<OsStr>>(
-        arguments: impl IntoIterator<Item = S>,
-        environment: &[(&'static str, String)],
-        log: &Path,
-    ) -> Self {
-        Self::spawn_under(&Under::default(), arguments, environment, log)
-    }
-
-    fn spawn_under<S: AsRef<OsStr>>(
-        under: &Under,
-        arguments: impl IntoIterator<Item = S>,
-        environment: &[(&'static str, String)],
-        log: &Path,
-    ) -> Self {
-        let log = std::fs::File::options().create(true).append(true).open(log).expect("the log opens");
-        let mut command = command::under(&under.before);
-        command
-            .args(arguments)
-            .envs(environment.iter().chain(&under.environment).cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log);
-        let mut child = command.spawn().expect("mixdown starts");
-        let stdout = child.stdout.take().map(BufReader::new);
-        Self { child, stdout }
-    }
-
-    /// The next line that the process writes as JSON; `None` when it has ended.
-    pub fn line(&mut self) -> Option<Value> {
-        let mut line = String::new();
-        self.stdout.as_mut()?.read_line(&mut line).expect("stdout is read");
-        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}")))
-    }
-
-    /// Sends a signal.
-    pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).expect("the process is there");
-    }
-
-    /// SIGKILL, and waits until the process is gone.
-    pub fn kill(mut self) {
-        self.end();
-    }
-
-    /// Waits for the end and gives the exit code; −1 when a signal ended it.
-    pub fn wait(&mut self) -> i32 {
-        self.child.wait().expect("the process is waited for").code().unwrap_or(-1)
-    }
-
-    fn end(&mut self) {
-        // A process that has ended already is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.end();
-    }
 }
 
 impl Farm {
@@ -143,6 +65,7 @@ impl Farm {
             postgres,
             database,
             coordinator: None,
+            beside: Vec::new(),
             workers: Vec::new(),
             address: "127.0.0.1:0".to_owned(),
             store,
@@ -173,6 +96,11 @@ impl Farm {
         self.database.clone().unwrap_or_else(own)
     }
 
+    /// Where the coordinator listens.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address.parse().expect("it listens")
+    }
+
     /// The coordinator's URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -180,8 +108,26 @@ impl Farm {
 
     /// Starts a coordinator; a later one takes the address of the first.
     pub fn start_coordinator(&mut self) {
-        let scratch = self.folder.path().join("scratch");
-        let arguments = [
+        self.start_coordinator_under(&Under::default());
+    }
+
+    /// Starts it under another command or with more environment.
+    pub fn start_coordinator_under(&mut self, under: &Under) {
+        let hurried = ["--lease", LEASE, "--heartbeat", HEARTBEAT];
+        let (coordinator, address) = self.coordinator(under, &self.scratch(), &self.address, &hurried);
+        (self.coordinator, self.address) = (Some(coordinator), address);
+    }
+
+    /// Starts another coordinator, with the lease and heartbeat of every farm; gives its address.
+    pub fn start_coordinator_beside(&mut self) -> String {
+        let scratch = self.folder.path().join("scratch beside");
+        let (coordinator, address) = self.coordinator(&Under::default(), &scratch, "127.0.0.1:0", &[]);
+        self.beside.push(coordinator);
+        address
+    }
+
+    fn coordinator(&self, under: &Under, scratch: &Path, listen: &str, arguments: &[&str]) -> (Process, String) {
+        let own = [
             OsStr::new("coordinator"),
             OsStr::new("--json"),
             OsStr::new("--database-url"),
@@ -191,17 +137,25 @@ impl Farm {
             OsStr::new("--scratch"),
             scratch.as_os_str(),
             OsStr::new("--listen"),
-            OsStr::new(&self.address),
-            OsStr::new("--lease"),
-            OsStr::new(LEASE),
-            OsStr::new("--heartbeat"),
-            OsStr::new(HEARTBEAT),
+            OsStr::new(listen),
         ]
         .map(OsStr::to_owned);
-        let mut coordinator = Process::spawn(arguments, &self.store.environment, &self.log_path());
+        let arguments = own.into_iter().chain(arguments.iter().map(OsString::from));
+        let mut coordinator = Process::spawn_under(under, arguments, &self.store.environment, &self.log_path());
         let ready = coordinator.line().unwrap_or_else(|| panic!("the coordinator did not start:\n{}", self.log()));
-        self.address = ready["listen"].as_str().expect("it says where it listens").to_owned();
-        self.coordinator = Some(coordinator);
+        (coordinator, ready["listen"].as_str().expect("it says where it listens").to_owned())
+    }
+
+    /// The folder in which the coordinator gathers uploads.
+    pub fn scratch(&self) -> PathBuf {
+        self.folder.path().join("scratch")
+    }
+
+    /// Asks the coordinator to stop, and gives its exit code.
+    pub fn stop_coordinator(&mut self) -> i32 {
+        let mut coordinator = self.coordinator.take().expect("a coordinator runs");
+        coordinator.signal(Signal::SIGTERM);
+        coordinator.wait()
     }
 
     /// Kills the coordinator with SIGKILL.
@@ -224,6 +178,14 @@ impl Farm {
         let farms = std::mem::replace(&mut self.store.url, store.to_owned());
         let index = self.start_worker(arguments);
         self.store.url = farms;
+        index
+    }
+
+    /// Starts a worker that calls another coordinator, or the first by another way.
+    pub fn start_worker_at(&mut self, address: &str, arguments: &[&str]) -> usize {
+        let farms = std::mem::replace(&mut self.address, address.to_owned());
+        let index = self.start_worker(arguments);
+        self.address = farms;
         index
     }
 

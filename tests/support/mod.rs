@@ -6,11 +6,14 @@ pub mod command;
 pub mod farm;
 pub mod fixture;
 pub mod postgres;
+pub mod process;
 pub mod s3_server;
 pub mod store;
+pub mod way;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The delivered files in a folder: name and bytes. The quality report beside them is none.
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -37,6 +40,16 @@ pub fn assert_same_files(found: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<
             bytes.len()
         );
     }
+}
+
+/// Waits, looking often, for something that must come true within a time; gives how long it took.
+pub fn wait_until(what: &str, within: Duration, mut comes_true: impl FnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !comes_true() {
+        assert!(begun.elapsed() < within, "{what}: not within {within:?}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    begun.elapsed()
 }
 
 /// The first file of this name below a folder.

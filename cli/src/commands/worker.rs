@@ -53,6 +53,9 @@ pub struct Arguments {
     /// How long running tasks may go on once the worker is asked to stop.
     #[arg(long, value_name = "DURATION", env = "MIXDOWN_DRAIN_GRACE", default_value = "60s", value_parser = quantity::duration)]
     drain_grace: Duration,
+    /// How long a store that fails is tried again before the attempt at a task counts as failed.
+    #[arg(long, value_name = "DURATION", env = "MIXDOWN_STORAGE_PATIENCE", default_value = "120s", value_parser = quantity::duration)]
+    storage_patience: Duration,
     #[arg(long, hide = true, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
     block_frames: u32,
     #[command(flatten)]
@@ -84,6 +87,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         block_frames: arguments.block_frames as usize,
         name: arguments.name.unwrap_or_else(host_name),
         drain_grace: arguments.drain_grace,
+        storage_patience: arguments.storage_patience,
         ..Config::new(&arguments.connection.coordinator, &arguments.store, &arguments.cache)
     };
     let config = Config { memory_limit_bytes: arguments.memory_limit.or(config.memory_limit_bytes), ..config };

@@ -226,13 +226,20 @@ impl WorkerService for Workers {
             Outcome::Success(success) => success.artifacts.iter().any(|made| !made.report_json.is_empty()),
             Outcome::Failure(_) => false,
         };
-        let task_id = settlement.task_id;
+        let Settlement { worker_id, task_id, attempt, .. } = settlement;
+        let success = matches!(settlement.outcome, Outcome::Success(_));
         let settled = self.0.settling.call(settlement).await;
         let settled = settled.ok_or_else(|| Status::unavailable("the coordinator stops; try again"))??;
         if settled == Settled::Accepted && !damaged.is_empty() {
             if let Some(project_id) = view::project_of_task(&self.0.pool, task_id).await? {
                 self.0.mender.begin(project_id, damaged);
             }
+        }
+        if settled == Settled::LeaseLost {
+            tracing::info!(
+                task.id = %task_id, attempt, worker.id = %worker_id, success,
+                "a settlement came after its lease was lost; it does not count"
+            );
         }
         if masters {
             self.0.masters.notify_one();
