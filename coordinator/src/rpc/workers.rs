@@ -230,10 +230,11 @@ impl WorkerService for Workers {
         let success = matches!(settlement.outcome, Outcome::Success(_));
         let settled = self.0.settling.call(settlement).await;
         let settled = settled.ok_or_else(|| Status::unavailable("the coordinator stops; try again"))??;
-        if settled == Settled::Accepted && !damaged.is_empty() {
-            if let Some(project_id) = view::project_of_task(&self.0.pool, task_id).await? {
-                self.0.mender.begin(project_id, damaged);
-            }
+        if settled == Settled::Accepted
+            && !damaged.is_empty()
+            && let Some(project_id) = view::project_of_task(&self.0.pool, task_id).await?
+        {
+            self.0.mender.begin(project_id, damaged);
         }
         if settled == Settled::LeaseLost {
             tracing::info!(
