@@ -115,7 +115,7 @@ impl Levels {
             listening(|block: &Buffer| peaks.push(block), |block| block),
             listening(|block: &Buffer| meter.push(block), |block| block),
         ];
-        relay(THREADS, || Buffer::new(channels, 0), decode, legs)?;
+        relay(THREADS, || THREADS, || Buffer::new(channels, 0), decode, legs)?;
         let mut measurement = meter.finish();
         measurement.true_peak_dbtp = peaks.finish();
         Ok(Self { size_bytes, format: decoder.format(), bits: decoder.bits(), measurement })
@@ -167,7 +167,7 @@ impl Analysis {
         let digest = std::thread::scope(|scope| {
             // The bytes are read beside the samples: on a file in the cache of the system, that costs no second pass in time.
             let digest = scope.spawn(|| std::fs::File::open(file).and_then(Digest::of_reader));
-            relay(THREADS, || Buffer::new(channels, 0), decode, legs)?;
+            relay(THREADS, || THREADS, || Buffer::new(channels, 0), decode, legs)?;
             let digest = digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             digest.map_err(|error| CommandError::io("read", file, &error))
         })?;

@@ -6,6 +6,11 @@ pub trait Monitor: Sync {
     fn advance(&self, frames: u64);
     /// Whether the operation should stop with its `Cancelled` error at the next block.
     fn is_cancelled(&self) -> bool;
+    /// How many of the operation's threads may work at this moment, at least 1; more than it has are as good as all. It asks again
+    /// at every block: threads that it does not use meanwhile are free for others.
+    fn threads(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// A monitor that hears nothing and never stops.

@@ -23,13 +23,14 @@ pub fn listening<'a, B: 'a, P: 'a, E>(mut listen: impl FnMut(&P) + Send + 'a, pa
 
 /// Has `make` fill one block after the other until it says `false`, and runs each through the `legs` in their order. Every leg
 /// sees all blocks, one at a time and in order, so that threads change nothing; different legs work on different blocks at
-/// the same time, up to `threads` of them. `empty` makes the first blocks: they come back to `make` as the last leg left
-/// them.
+/// the same time, up to `threads` of them, and no more than `allowed` says, which is asked before every turn. `empty` makes the
+/// first blocks: they come back to `make` as the last leg left them.
 ///
 /// # Errors
 /// The error that would have come first on one thread: of the earliest block, for each has but one.
 pub fn relay<'a, B: Send + 'a, E: Send + 'a>(
     threads: usize,
+    allowed: impl Fn() -> usize + Sync,
     empty: impl Fn() -> B,
     mut make: impl FnMut(&mut B) -> Result<bool, E> + Send + 'a,
     mut legs: Vec<Leg<'a, B, E>>,
@@ -50,7 +51,7 @@ pub fn relay<'a, B: Send + 'a, E: Send + 'a>(
         .collect();
     let threads = threads.min(places.len());
     places[0].waiting.extend((0..on_the_way(threads)).map(|_| (0, empty())));
-    let track = Track { state: Mutex::new(State::new(places)), changed: Condvar::new() };
+    let track = Track { state: Mutex::new(State::new(places)), changed: Condvar::new(), allowed: &allowed };
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| track.work())).collect();
         track.work();
@@ -79,7 +80,9 @@ struct State<'a, B, E> {
     under_way: usize,
     /// The first block that is not, and the error that is to blame, if one is.
     end: Option<(u64, Option<E>)>,
-    /// Threads with nothing to do.
+    /// Threads whose turn it is.
+    working: usize,
+    /// Threads with nothing to do, or not allowed to.
     idle: usize,
     /// A runner panicked: everyone goes home.
     fallen: bool,
@@ -95,7 +98,7 @@ struct Turn<'a, B, E> {
 
 impl<'a, B, E> State<'a, B, E> {
     fn new(places: Vec<Place<'a, B, E>>) -> Self {
-        Self { places, begun: 0, under_way: 0, end: None, idle: 0, fallen: false }
+        Self { places, begun: 0, under_way: 0, end: None, working: 0, idle: 0, fallen: false }
     }
 
     fn is_over(&self) -> bool {
@@ -118,11 +121,13 @@ impl<'a, B, E> State<'a, B, E> {
             self.begun += 1;
             self.under_way += 1;
         }
+        self.working += 1;
         Some(Turn { place, runner, number, block })
     }
 
     fn end_turn(&mut self, turn: Turn<'a, B, E>, outcome: Result<bool, E>) {
         let Turn { place, runner, number, block } = turn;
+        self.working -= 1;
         self.places[place].runner = Some(runner);
         let next = (place + 1) % self.places.len();
         let goes_on = matches!(outcome, Ok(true)) && self.is_run(number);
@@ -147,12 +152,13 @@ impl<'a, B, E> State<'a, B, E> {
     }
 }
 
-struct Track<'a, B, E> {
+struct Track<'t, 'a, B, E> {
     state: Mutex<State<'a, B, E>>,
     changed: Condvar,
+    allowed: &'t (dyn Fn() -> usize + Sync),
 }
 
-impl<'a, B, E> Track<'a, B, E> {
+impl<'a, B, E> Track<'_, 'a, B, E> {
     fn lock(&self) -> MutexGuard<'_, State<'a, B, E>> {
         // Nothing that runs under the lock can panic halfway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -163,13 +169,16 @@ impl<'a, B, E> Track<'a, B, E> {
         let _alarm = Alarm { track: self };
         let mut state = self.lock();
         while !state.is_over() {
-            let Some(mut turn) = state.next() else {
+            // Whoever works is allowed to, and calls the others when that changes: one thread always is.
+            let allowed = (self.allowed)().max(1);
+            let next = if state.working < allowed { state.next() } else { None };
+            let Some(mut turn) = next else {
                 state.idle += 1;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.idle -= 1;
                 continue;
             };
-            if state.idle > 0 && state.ready().is_some() {
+            if state.idle > 0 && state.working < allowed && state.ready().is_some() {
                 self.changed.notify_one();
             }
             drop(state);
@@ -182,11 +191,11 @@ impl<'a, B, E> Track<'a, B, E> {
 }
 
 /// Sends the others home where a runner panics: its block would never come round.
-struct Alarm<'t, 'a, B, E> {
-    track: &'t Track<'a, B, E>,
+struct Alarm<'l, 't, 'a, B, E> {
+    track: &'l Track<'t, 'a, B, E>,
 }
 
-impl<B, E> Drop for Alarm<'_, '_, B, E> {
+impl<B, E> Drop for Alarm<'_, '_, '_, B, E> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.track.lock().fallen = true;
@@ -197,6 +206,8 @@ impl<B, E> Drop for Alarm<'_, '_, B, E> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     type Seen = Vec<Vec<u64>>;
@@ -204,6 +215,15 @@ mod tests {
     /// Runs `blocks` blocks through three legs, each of which adds its number to what it sees; `fails_at` says which block
     /// fails where: 0 is the maker.
     fn run(threads: usize, blocks: u64, fails_at: &'static [(usize, u64)]) -> (Result<(), String>, Seen) {
+        run_allowed(threads, || usize::MAX, blocks, fails_at)
+    }
+
+    fn run_allowed(
+        threads: usize,
+        allowed: impl Fn() -> usize + Sync,
+        blocks: u64,
+        fails_at: &'static [(usize, u64)],
+    ) -> (Result<(), String>, Seen) {
         let fails = |place: usize, number: u64| match fails_at.contains(&(place, number)) {
             true => Err(format!("{number} at {place}")),
             false => Ok(()),
@@ -228,7 +248,7 @@ mod tests {
                 Ok(())
             })
         });
-        let result = relay(threads, || (0, 0), make, legs.collect());
+        let result = relay(threads, allowed, || (0, 0), make, legs.collect());
         (result, seen)
     }
 
@@ -242,6 +262,34 @@ mod tests {
                 assert!(seen.iter().all(|seen| *seen == expected), "{threads} threads, {blocks} blocks");
             }
         }
+    }
+
+    #[test]
+    fn no_more_threads_work_than_are_allowed_however_that_changes() {
+        // By the count of the questions: 1, then up to 4, then 1 again, and so on; 0 counts as 1.
+        let asked = AtomicUsize::new(0);
+        let allowed = || [1, 4, 0, 2][asked.fetch_add(1, Ordering::Relaxed) / 100 % 4];
+        let (result, seen) = run_allowed(4, allowed, 1000, &[]);
+        assert_eq!(result, Ok(()));
+        assert!(seen.iter().all(|seen| *seen == (0..1000).collect::<Vec<_>>()));
+
+        // Allowed but one of four, no two are ever at work at the same time.
+        let (working, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let mut made = 0;
+        let make = |_: &mut u32| {
+            made += 1;
+            Ok::<_, ()>(made < 500)
+        };
+        let legs = (0..3).map(|_| -> Leg<'_, u32, ()> {
+            Box::new(|_| {
+                most.fetch_max(working.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::yield_now();
+                working.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            })
+        });
+        relay(4, || 1, || 0, make, legs.collect()).unwrap();
+        assert_eq!(most.into_inner(), 1);
     }
 
     #[test]
@@ -267,7 +315,7 @@ mod tests {
             let fall: Leg<'_, u32, ()> = Box::new(|_| panic!("fallen"));
             let make = |_: &mut u32| Ok(true);
             let caught =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| relay(threads, || 0, make, vec![fall])));
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| relay(threads, || usize::MAX, || 0, make, vec![fall])));
             assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"fallen"));
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::cpu::CpuMeter;
 use crate::memory;
+use crate::threads::{self, Threads};
 use crate::worker::Error;
 
 /// Everything a worker is told. Passed down; each part reads its share.
@@ -29,8 +30,8 @@ pub struct Config {
     pub memory_bytes: u64,
     /// What this machine has beside slots and memory; tasks may require it.
     pub labels: Vec<String>,
-    /// Threads that render one task, at least 1, for each slot that it takes.
-    pub threads_per_task: usize,
+    /// Threads that tasks render on; one pool for all workers of a process.
+    pub threads: Threads,
     /// Frames per block, 1 to 65536; changes no bit of the audio.
     pub block_frames: usize,
     /// For people; by default the host's name.
@@ -62,7 +63,7 @@ impl Config {
             slots: 1,
             memory_bytes: 0,
             labels: Vec::new(),
-            threads_per_task: 1,
+            threads: Threads::per_slot(1),
             block_frames: 512,
             name: host_name(),
             drain_grace: Duration::from_secs(60),
@@ -82,7 +83,7 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let ranges = [
             ("slots", self.slots, 1..=1024),
-            ("threads per task", self.threads_per_task, 1..=1024),
+            ("threads", self.threads.count(), 1..=threads::MOST),
             ("frames per block", self.block_frames, 1..=65536),
         ];
         for (what, value, range) in ranges {
@@ -105,7 +106,7 @@ impl std::fmt::Debug for Config {
             .field("cache_dir", &self.cache_dir)
             .field("cache_bytes", &self.cache_bytes)
             .field("slots", &self.slots)
-            .field("threads_per_task", &self.threads_per_task)
+            .field("threads", &self.threads.count())
             .field("name", &self.name)
             .finish_non_exhaustive()
     }

@@ -11,7 +11,7 @@
 //!     engine    what is rendered: the DSP, or a test's script
 //!   lease     heartbeat: progress out, stop orders in    one loop for all leases
 //! blobs     object storage        link    calls that go on for ever
-//! backoff · config · cpu · failure · home · memory
+//! backoff · config · cpu · failure · home · memory · threads
 //! ```
 //!
 //! A process may run several workers, each with a cache folder of its own.
@@ -32,6 +32,7 @@ mod link;
 pub mod memory;
 pub mod render;
 mod task;
+pub mod threads;
 pub mod worker;
 
 pub use config::Config;

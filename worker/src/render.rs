@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Rendering;
+use crate::threads::Lent;
 
 /// Why nothing was rendered.
 #[derive(Debug, thiserror::Error)]
@@ -103,18 +104,28 @@ impl Watch {
     }
 }
 
-impl Monitor for Watch {
+/// A render as it sees those who watch it, and lend it threads.
+struct Watched {
+    watch: Arc<Watch>,
+    threads: Lent,
+}
+
+impl Monitor for Watched {
     fn advance(&self, work: u64) {
-        self.done.fetch_add(work, Ordering::Relaxed);
+        self.watch.done.fetch_add(work, Ordering::Relaxed);
     }
 
     fn is_cancelled(&self) -> bool {
-        self.is_ending()
+        self.watch.is_ending()
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.now()
     }
 }
 
 /// Runs a rendering on a thread of its own and waits for the thread's end, also after the watch's stop: only then is the
-/// work folder free.
+/// work folder free. The threads go back when it ends.
 ///
 /// # Errors
 /// See [`Error`].
@@ -123,13 +134,16 @@ pub async fn render(
     files: LocalFiles,
     options: Options,
     watch: Arc<Watch>,
+    threads: Lent,
 ) -> Result<Vec<Made>, Error> {
     watch.cost.store(rendering.cost(), Ordering::Relaxed);
     let (ended_tx, ended) = oneshot::channel();
     let span = tracing::Span::current();
+    let watched = Watched { watch, threads };
     let body = move || {
         let _span = span.entered();
-        let result = contained(|| rendering.run(&files, options, &*watch));
+        let result = contained(|| rendering.run(&files, options, &watched));
+        drop(watched);
         // Whoever waited may be gone.
         let _ = ended_tx.send(result);
     };

@@ -98,8 +98,9 @@ async fn attempt(bench: &Arc<Bench>, assignment: &Assignment, lease: &Lease) -> 
     })?;
     let files = LocalFiles { assets: inputs.assets, artifacts: inputs.artifacts, work_dir: work.path().to_owned() };
     let slots = usize::try_from(assignment.slots).unwrap_or(0).max(1);
-    let options = Options { threads: bench.config.threads_per_task * slots, block_frames: bench.config.block_frames };
-    let rendered = render(Arc::clone(&rendering), files, options, Arc::clone(&lease.watch)).await;
+    let threads = bench.config.threads.lend(slots);
+    let options = Options { threads: threads.most(), block_frames: bench.config.block_frames };
+    let rendered = render(Arc::clone(&rendering), files, options, Arc::clone(&lease.watch), threads).await;
     let made = match rendered {
         Err(render::Error::Execute(ExecuteError::Cancelled)) if lease.stop.is_cancelled() => {
             return Err(Ended::Stopped);

@@ -38,10 +38,14 @@ pub struct Arguments {
     /// Folder of the farm; one farm at a time.
     #[arg(long, value_name = "DIR", env = "MIXDOWN_DATA")]
     data: PathBuf,
-    /// Workers in this process.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=256))]
+    /// Workers in this process, each with a cache of its own.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
     workers: u16,
-    /// Threads that render one task; by default the cores shared between the workers.
+    /// Tasks that each worker runs side by side; by default the cores shared between the workers.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    slots: Option<u16>,
+    /// Threads that render one task, for each slot that it takes; by default the tasks that run share the cores, and one alone
+    /// has them all.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Most bytes of blobs that each worker keeps in its cache.
@@ -201,14 +205,16 @@ impl Farm<'_> {
     fn start_workers(&self, token: Option<&str>, interrupt: &Interrupt) -> JoinSet<Result<(), mixdown_worker::Error>> {
         let count = usize::from(self.arguments.workers);
         let mut workers = JoinSet::new();
-        // One for all: they share the process whose CPU time is counted.
+        // One for all: they share the process whose CPU time is counted, and the cores that it runs on.
+        let threads = worker::threads(self.arguments.threads);
         let cpu = mixdown_worker::cpu::CpuMeter::default();
         for number in 1..=count {
             let config = mixdown_worker::Config {
                 token: token.map(str::to_owned),
                 tls_ca: self.arguments.ca_cert.clone(),
                 cache_bytes: self.arguments.cache_bytes,
-                threads_per_task: self.arguments.threads.map_or_else(|| worker::threads_per_task(count), usize::from),
+                slots: self.arguments.slots.map_or_else(|| (cores() / count).max(1), usize::from),
+                threads: threads.clone(),
                 block_frames: self.arguments.block_frames as usize,
                 name: format!("{}-{number}", host_name()),
                 cpu: cpu.clone(),
@@ -249,6 +255,10 @@ impl Farm<'_> {
         say(&format!("submit a session with: mixdown submit SESSION --wait --out DIR{coordinator}"));
         Ok(())
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Waits for a worker that cannot work. One that an admin drained has left in good order.

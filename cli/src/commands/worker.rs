@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mixdown_worker::blobs::OpenError;
 use mixdown_worker::config::host_name;
+use mixdown_worker::threads::Threads;
 use mixdown_worker::{Config, Error};
 
 use crate::errors::{CommandError, Exit};
@@ -40,7 +41,8 @@ pub struct Arguments {
     /// What this machine has beside slots and memory, `gpu` say; jobs may require it. Repeat it, or separate with commas.
     #[arg(long = "label", value_name = "NAME", env = "MIXDOWN_LABELS", value_delimiter = ',')]
     labels: Vec<String>,
-    /// Threads that render one task, for each slot that it takes; by default the cores shared between the slots.
+    /// Threads that render one task, for each slot that it takes; by default the tasks that run share the cores, and one alone
+    /// has them all.
     #[arg(long, value_name = "N", env = "MIXDOWN_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// A name for people; by default the host's.
@@ -83,7 +85,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         slots,
         memory_bytes: arguments.memory.or_else(mixdown_worker::memory::limit_bytes).unwrap_or(0),
         labels: arguments.labels,
-        threads_per_task: arguments.threads.map_or_else(|| threads_per_task(slots), usize::from),
+        threads: threads(arguments.threads),
         block_frames: arguments.block_frames as usize,
         name: arguments.name.unwrap_or_else(host_name),
         drain_grace: arguments.drain_grace,
@@ -94,10 +96,10 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     mixdown_worker::run(config, interrupt.raised(), interrupt.insisted()).await.map_err(|error| describe(&error))
 }
 
-/// The cores of this machine shared between so many tasks.
+/// So many threads for each slot of a task, or the cores of this machine for all tasks.
 #[must_use]
-pub fn threads_per_task(tasks: usize) -> usize {
-    (std::thread::available_parallelism().map_or(1, usize::from) / tasks.max(1)).max(1)
+pub fn threads(of_each: Option<u16>) -> Threads {
+    of_each.map_or_else(Threads::of_this_machine, |count| Threads::per_slot(usize::from(count)))
 }
 
 /// Why a worker could not start.

@@ -39,6 +39,10 @@ impl Monitor for Share<'_> {
     fn is_cancelled(&self) -> bool {
         self.monitor.is_cancelled()
     }
+
+    fn threads(&self) -> usize {
+        self.monitor.threads()
+    }
 }
 
 #[cfg(test)]

@@ -117,6 +117,6 @@ impl Chain {
             integers: Vec::new(),
             floats: Vec::new(),
         };
-        relay(threads, empty, make, all)
+        relay(threads, || monitor.threads(), empty, make, all)
     }
 }

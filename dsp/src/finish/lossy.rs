@@ -108,7 +108,7 @@ impl Finish<'_> {
             Ok(frames > 0)
         };
         let legs = parts.into_iter().map(|part| listening(part, |block| block));
-        relay(self.threads, || Buffer::new(channels, 0), decode, legs.collect())?;
+        relay(self.threads, || self.monitor.threads(), || Buffer::new(channels, 0), decode, legs.collect())?;
         let heard = analyzer.finish();
         if heard.measurement.frames != frames {
             return Err(failed(format!("it gives back {} frames of {frames}", heard.measurement.frames)));

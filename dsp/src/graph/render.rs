@@ -85,7 +85,7 @@ pub fn render(
     let empty = pass.empty_chunk();
     let mut legs = pass.legs(listeners);
     legs.push(listening(tell, |chunk| &chunk.end));
-    relay(request.threads, || empty.clone(), make, legs)
+    relay(request.threads, || monitor.threads(), || empty.clone(), make, legs)
 }
 
 /// A render at work.
