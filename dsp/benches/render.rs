@@ -48,6 +48,7 @@ fn seconds(session: &ValidSession, paths: &[PathBuf], folder: &Path, threads: us
         stem_artifact: &|_| PathBuf::new(),
         mixes: &mixes,
         threads,
+        hashed: false,
         block_frames,
     };
     let run = || {

@@ -1,5 +1,7 @@
 //! Object storage, behind one small trait: today read and written directly by the store's URL.
 
+mod links;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,7 +132,14 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Reads a blob.
     async fn get(&self, blob: &BlobName) -> Result<Blob, Error>;
 
-    /// Stores a file as a blob: afterwards it is there whole, before that not at all. Its digest is the caller's word.
+    /// Gives a blob a second name at `to`, where its bytes then are without having been moved; not verified. `false` where that
+    /// cannot be had: then it is read.
+    async fn link(&self, _blob: &BlobName, _to: &Path) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    /// Stores a file as a blob: afterwards it is there whole, before that not at all. Its digest is the caller's word. The file may
+    /// be the blob from then on: nobody writes to it any more.
     async fn put(&self, blob: &BlobName, file: &Path, durability: Durability) -> Result<(), Error>;
 }
 
@@ -156,7 +165,7 @@ fn folder(path: &Path) -> Result<Arc<dyn BlobStore>, OpenError> {
     let files = LocalFileSystem::new_with_prefix(path)
         .map_err(|source| OpenError::Folder { path: path.to_owned(), source: Box::new(source) })?;
     let durable = Arc::new(files.clone().with_fsync(true));
-    Ok(Arc::new(Objects { store: Arc::new(files), durable }))
+    Ok(Arc::new(Objects { store: Arc::new(files.clone()), durable, folder: Some(files) }))
 }
 
 fn bucket(url: &url::Url) -> Result<Arc<dyn BlobStore>, OpenError> {
@@ -186,6 +195,8 @@ pub struct Objects {
     store: Arc<dyn ObjectStore>,
     /// The same place, but each write is on disk before it returns.
     durable: Arc<dyn ObjectStore>,
+    /// Where it is a folder, whose files may have names elsewhere too.
+    folder: Option<LocalFileSystem>,
 }
 
 /// Bytes read from a file and sent at a time, and held in memory per part of an upload.
@@ -198,7 +209,12 @@ impl Objects {
     /// A store that is durable by itself and copies within itself: a bucket, or memory in tests.
     #[must_use]
     pub fn remote(store: Arc<dyn ObjectStore>) -> Self {
-        Self { durable: Arc::clone(&store), store }
+        Self { durable: Arc::clone(&store), store, folder: None }
+    }
+
+    /// The file that a path of a folder is.
+    fn file_of(&self, path: &object_store::path::Path) -> Option<PathBuf> {
+        self.folder.as_ref()?.path_to_filesystem(path).ok()
     }
 
     async fn upload(
@@ -255,12 +271,33 @@ impl BlobStore for Objects {
         Ok(Blob { size_bytes, bytes })
     }
 
+    async fn link(&self, blob: &BlobName, to: &Path) -> Result<bool, Error> {
+        let path = blob_path(blob)?;
+        let Some(from) = self.file_of(&path) else { return Ok(false) };
+        match tokio::fs::hard_link(&from, to).await {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                tracing::debug!(%error, path = %from.display(), "cannot be linked; reading it");
+                Ok(false)
+            }
+        }
+    }
+
     async fn put(&self, blob: &BlobName, file: &Path, durability: Durability) -> Result<(), Error> {
+        let path = blob_path(blob)?;
+        if let Some(to) = self.file_of(&path) {
+            let from = file.to_owned();
+            let linked = tokio::task::spawn_blocking(move || links::link_into(&from, &to, durability)).await;
+            match linked.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
+                Ok(()) => return Ok(()),
+                Err(error) => tracing::debug!(%error, file = %file.display(), "cannot be linked; copying it"),
+            }
+        }
         let store = match durability {
             Durability::Renderable => &self.store,
             Durability::Durable => &self.durable,
         };
-        self.upload(store, &blob_path(blob)?, file).await
+        self.upload(store, &path, file).await
     }
 }
 

@@ -4,7 +4,7 @@
 //! settled, so a settled artifact is always there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -209,7 +209,7 @@ async fn upload(bench: &Bench, assignment: &Assignment, made: Vec<Made>) -> Resu
 }
 
 async fn upload_one(bench: &Bench, assignment: &Assignment, made: Made) -> Result<MadeArtifact, Failure> {
-    let (digest, size_bytes) = digest_of(&made.path).await?;
+    let (digest, size_bytes) = digest_of(&made).await?;
     let blob = BlobName { project_id: assignment.project_id.clone(), digest };
     let durability = if made.master.is_some() { Durability::Durable } else { Durability::Renderable };
     patiently(bench, blobs::Error::may_pass, || bench.blobs.put(&blob, &made.path, durability)).await?;
@@ -229,13 +229,14 @@ async fn upload_one(bench: &Bench, assignment: &Assignment, made: Made) -> Resul
     })
 }
 
-async fn digest_of(path: &Path) -> Result<(Digest, u64), Failure> {
-    let file = path.to_owned();
+async fn digest_of(made: &Made) -> Result<(Digest, u64), Failure> {
+    let (path, known) = (made.path.clone(), made.digest);
     let read = tokio::task::spawn_blocking(move || {
-        let file = std::fs::File::open(file)?;
+        let file = std::fs::File::open(path)?;
         let size = file.metadata()?.len();
-        Ok::<_, std::io::Error>((Digest::of_reader(file)?, size))
+        Ok::<_, std::io::Error>((known.map_or_else(|| Digest::of_reader(file), Ok)?, size))
     });
+    let path = &made.path;
     let unreadable =
         |cause: String| Failure::new(FailureKind::Resource, format!("cannot read {}: {cause}", path.display()));
     read.await.map_err(|error| unreadable(error.to_string()))?.map_err(|error| unreadable(error.to_string()))

@@ -182,7 +182,7 @@ fn run_plan(
             .map_err(|source| ExecuteError::Io { what: format!("cannot make {}", work_dir.display()), source })?;
         let files = TaskFiles { bench, stored: &stored, work_dir };
         let made = execute(session, keys, &task.spec, &files, options, &monitor)?;
-        for Made { key, path, master } in made {
+        for Made { key, path, master, .. } in made {
             let report = master.map_or(Value::Null, |(_, report)| report);
             stored.insert(key, Stored { path, report, delivered: false });
         }

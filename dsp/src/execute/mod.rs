@@ -38,6 +38,8 @@ pub struct Made {
     pub key: Key,
     /// The file, in the work folder.
     pub path: PathBuf,
+    /// The file's digest, where it was hashed while it was written.
+    pub digest: Option<Digest>,
     /// For masters: the file's name and report.
     pub master: Option<(String, serde_json::Value)>,
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::decode::decode;
 use super::share::Share;
 use super::{ExecuteError, Files, Made, Options};
+use crate::digest::Digest;
 use crate::finish::{self, Hearing, Solution};
 use crate::graph::{self, Listener, Request, StemRequest, WholeFile, Wiring, in_parallel};
 use crate::plan::{Key, Keys, TaskSpec, cost, solved_on};
@@ -30,8 +31,8 @@ impl Run<'_> {
     pub(super) fn all(&self) -> Result<Vec<Made>, ExecuteError> {
         self.check()?;
         let mut made = self.decode()?;
-        let heard = self.render()?;
-        let kept = |key: Key, path: PathBuf| Made { key, path, master: None };
+        let (heard, digests) = self.render()?;
+        let kept = |key: Key, path: PathBuf| Made { key, digest: digests.get(&path).copied(), path, master: None };
         made.extend(self.task.keep_stems.iter().map(|track| kept(self.keys.stems[*track], self.stem_file(*track))));
         made.extend(self.task.keep_mixes.iter().map(|mix| kept(self.keys.mixes[*mix], self.mix_file(*mix))));
         let groups = &self.task.keep_groups;
@@ -132,13 +133,14 @@ impl Run<'_> {
         })?;
         let made = |index: &AssetIndex| {
             let key = self.keys.decoded[*index]?;
-            Some(Made { key, path: self.decoded_file(*index), master: None })
+            Some(Made { key, path: self.decoded_file(*index), digest: None, master: None })
         };
         Ok(self.task.decode.iter().filter_map(made).collect())
     }
 
-    /// One pass over the session for all stems, mixes and groups. Mixes that a gain is solved on are heard on the way.
-    fn render(&self) -> Result<BTreeMap<MixIndex, Hearing>, ExecuteError> {
+    /// One pass over the session for all stems, mixes and groups. Mixes that a gain is solved on are heard on the way, and files are
+    /// hashed where any is kept.
+    fn render(&self) -> Result<(BTreeMap<MixIndex, Hearing>, BTreeMap<PathBuf, Digest>), ExecuteError> {
         let (session, task) = (self.session, self.task);
         let printed: BTreeSet<TrackIndex> = task
             .masters
@@ -170,6 +172,7 @@ impl Run<'_> {
             mixes: &mixes,
             threads: self.options.threads,
             block_frames: self.options.block_frames,
+            hashed: !(task.keep_stems.is_empty() && task.keep_mixes.is_empty() && task.keep_groups.is_empty()),
         };
         let stems: u64 = task.render_stems.iter().map(|track| cost::stem_ns(session, *track)).sum();
         let mixes: u64 = task.mixes.iter().map(|mix| cost::mix_ns(session, *mix)).sum();
@@ -182,8 +185,8 @@ impl Run<'_> {
             let listener: Listener<'_> = Box::new(|block| hearing.push(block));
             Some((index, listener))
         });
-        graph::render(&request, listeners.collect(), stems + mixes + groups, self.monitor)?;
-        Ok(heard)
+        let digests = graph::render(&request, listeners.collect(), stems + mixes + groups, self.monitor)?;
+        Ok((heard, digests))
     }
 
     fn solve(&self, mut heard: BTreeMap<MixIndex, Hearing>) -> Result<Vec<Made>, ExecuteError> {
@@ -206,7 +209,7 @@ impl Run<'_> {
         })?;
         let made = |mix: &MixIndex| {
             let key = self.keys.solutions[*mix]?;
-            Some(Made { key, path: self.solution_file(*mix), master: None })
+            Some(Made { key, path: self.solution_file(*mix), digest: None, master: None })
         };
         Ok(self.task.solutions.iter().filter_map(made).collect())
     }
@@ -252,7 +255,8 @@ impl Run<'_> {
         let threads = self.threads_of_each(self.task.masters.len());
         let (path, report) = finish::deliver(&source, self.session, index, solution, cover, work_dir, threads, &share)?;
         share.finish();
-        Ok(Made { key: self.keys.masters[index], path, master: Some((deliverable.file_name.clone(), report)) })
+        let master = Some((deliverable.file_name.clone(), report));
+        Ok(Made { key: self.keys.masters[index], path, digest: None, master })
     }
 }
 

@@ -190,7 +190,7 @@ impl Finish<'_> {
         }
         match sink {
             Sink::File(file) => file.finish(Some(&pass.measurement)),
-            Sink::Spool(spool) => spool.finish(),
+            Sink::Spool(spool) => spool.finish().map(drop),
         }
         .map_err(|source| self.io("cannot write", source))?;
         Ok(pass)

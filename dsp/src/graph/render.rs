@@ -10,6 +10,7 @@ use super::spool::Spool;
 use super::stem::{Stem, keying_tracks};
 use super::wiring::Wiring;
 use crate::buffer::Buffer;
+use crate::digest::Digest;
 use crate::progress::Monitor;
 use crate::relay::{Leg, listening, on_the_way, relay};
 use crate::session::ValidSession;
@@ -31,6 +32,8 @@ pub struct Request<'a> {
     pub threads: usize,
     /// Frames per block, at least 1.
     pub block_frames: usize,
+    /// Whether the files are hashed while they are written.
+    pub hashed: bool,
 }
 
 /// What becomes of a rendered stem.
@@ -51,7 +54,7 @@ const MOST_FRAMES: usize = 4096;
 const LEAST_FRAMES: usize = 512;
 
 /// Renders what is asked for, and tells `monitor` of `cost` units of work in all; each of the `listeners` hears the mix of its
-/// index in the request. The bytes do not depend on threads or block length; memory does not grow with the session's
+/// index in the request. Gives the digests of the files, if they were hashed. The bytes do not depend on threads or block length; memory does not grow with the session's
 /// duration.
 ///
 /// # Errors
@@ -61,7 +64,7 @@ pub fn render(
     listeners: Vec<(usize, Listener<'_>)>,
     cost: u64,
     monitor: &dyn Monitor,
-) -> Result<(), Error> {
+) -> Result<BTreeMap<PathBuf, Digest>, Error> {
     let mut pass = Pass::new(request)?;
     let chunk_frames = pass.chunk_frames(request) as u64;
     let end = pass.end;
@@ -85,7 +88,8 @@ pub fn render(
     let empty = pass.empty_chunk();
     let mut legs = pass.legs(listeners);
     legs.push(listening(tell, |chunk| &chunk.end));
-    relay(request.threads, || monitor.threads(), || empty.clone(), make, legs)
+    relay(request.threads, || monitor.threads(), || empty.clone(), make, legs)?;
+    Ok(pass.digests())
 }
 
 /// A render at work.
@@ -122,6 +126,7 @@ struct Chunk {
 impl Pass {
     fn new(request: &Request<'_>) -> Result<Self, Error> {
         let session = &*with_responses(request)?;
+        let rate = session.sample_rate_hz;
         let (order, levels) = order_of_stems(request);
         let mut places = vec![None; session.tracks.len()];
         let mut stems: Vec<StemRun> = Vec::with_capacity(order.len());
@@ -136,7 +141,7 @@ impl Pass {
                 None => (Stem::open(session, track, &(request.stem_artifact)(track))?, None),
             };
             let create =
-                |path| Spool::create(path, stem.channels(), session.sample_rate_hz, stem.lag_frames(), stem.frames());
+                |path| Spool::create(path, stem.channels(), rate, stem.lag_frames(), stem.frames(), request.hashed);
             let spool = file.map(create).transpose()?;
             if spool.is_some() {
                 end = end.max(stem.lag_frames() as u64 + stem.frames());
@@ -150,10 +155,15 @@ impl Pass {
             let mixer = Mixer::new(session, wiring, request.block_frames, &lag_of);
             let lag = mixer.lag_frames();
             end = end.max(lag as u64 + session.length_frames);
-            let spool = Spool::create(path, 2, session.sample_rate_hz, lag, session.length_frames)?;
+            let spool = Spool::create(path, 2, rate, lag, session.length_frames, request.hashed)?;
             mixes.push(MixRun { mixer, spool });
         }
         Ok(Self { stems, places, levels, mixes, end })
+    }
+
+    fn digests(&self) -> BTreeMap<PathBuf, Digest> {
+        let stems = self.stems.iter().filter_map(|run| run.spool.as_ref());
+        stems.chain(self.mixes.iter().map(|run| &run.spool)).filter_map(Spool::digest).collect()
     }
 
     fn empty_chunk(&self) -> Chunk {

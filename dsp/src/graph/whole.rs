@@ -21,6 +21,12 @@ impl WholeFile {
         Self { path: path.to_owned(), partial: partial.into() }
     }
 
+    /// Where it will be.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Where it is written.
     #[must_use]
     pub fn partial(&self) -> &Path {

@@ -5,10 +5,11 @@
 //! ```
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::buffer::Buffer;
+use crate::digest::Digest;
 
 const MAGIC: &[u8; 8] = b"MXDPCM1\0";
 const HEADER_BYTES: u64 = 32;
@@ -17,13 +18,16 @@ const SAMPLE_BYTES: usize = 4;
 const MAX_CHANNELS: u32 = 64;
 /// Frames converted at a time; bounds the scratch memory whatever the block size.
 const CHUNK_FRAMES: usize = 4096;
-/// Bytes between us and the file, so that blocks of one frame cost no system call each.
-const FILE_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes gathered before they are written and hashed, so that blocks of one frame cost no system call each.
+const WRITE_BYTES: usize = 64 * 1024;
+/// Bytes read at once for blocks that need less; larger ones are read straight to where they are converted.
+const READ_BYTES: usize = 16 * 1024;
 
 /// A PCM artifact being written.
 pub struct PcmWriter {
-    file: BufWriter<File>,
-    scratch: Vec<u8>,
+    file: File,
+    pending: Vec<u8>,
+    hasher: Option<Box<blake3::Hasher>>,
     channels: usize,
     frames: u64,
     written: u64,
@@ -40,13 +44,19 @@ impl PcmWriter {
             let message = format!("an artifact cannot have {channels} channels: expected 1 to {MAX_CHANNELS}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         };
-        let mut file = BufWriter::with_capacity(FILE_BUFFER_BYTES, File::create(path)?);
-        file.write_all(MAGIC)?;
-        file.write_all(&count.to_le_bytes())?;
-        file.write_all(&sample_rate_hz.to_le_bytes())?;
-        file.write_all(&frames.to_le_bytes())?;
-        file.write_all(&0_u64.to_le_bytes())?;
-        Ok(Self { file, scratch: Vec::new(), channels, frames, written: 0 })
+        let mut pending = Vec::with_capacity(2 * WRITE_BYTES);
+        pending.extend(MAGIC);
+        pending.extend(count.to_le_bytes());
+        pending.extend(sample_rate_hz.to_le_bytes());
+        pending.extend(frames.to_le_bytes());
+        pending.extend(0_u64.to_le_bytes());
+        Ok(Self { file: File::create(path)?, pending, hasher: None, channels, frames, written: 0 })
+    }
+
+    /// Hashes the file while it is written: [`PcmWriter::finish`] then gives its digest.
+    #[must_use]
+    pub fn hashed(self) -> Self {
+        Self { hasher: Some(Box::default()), ..self }
     }
 
     /// Appends the frames of `block`.
@@ -65,29 +75,75 @@ impl PcmWriter {
         }
         for start in (0..block.frames()).step_by(CHUNK_FRAMES) {
             let end = block.frames().min(start + CHUNK_FRAMES);
-            self.scratch.resize((end - start) * self.channels * SAMPLE_BYTES, 0);
-            for (index, channel) in block.iter().enumerate() {
-                let slots = self.scratch[index * SAMPLE_BYTES..].chunks_mut(self.channels * SAMPLE_BYTES);
-                for (slot, sample) in slots.zip(&channel[start..end]) {
-                    slot[..SAMPLE_BYTES].copy_from_slice(&sample.to_le_bytes());
-                }
+            let at = self.pending.len();
+            self.pending.resize(at + (end - start) * self.channels * SAMPLE_BYTES, 0);
+            interleave(block, start, &mut self.pending[at..]);
+            if self.pending.len() >= WRITE_BYTES {
+                self.flush()?;
             }
-            self.file.write_all(&self.scratch)?;
         }
         self.written = total;
         Ok(())
     }
 
-    /// Ends the file.
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&self.pending);
+        }
+        self.file.write_all(&self.pending)?;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Ends the file, and gives its digest if it was [hashed](Self::hashed).
     ///
     /// # Errors
     /// What the file system says; `InvalidInput` if fewer frames than announced were written.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub fn finish(mut self) -> io::Result<Option<Digest>> {
         if self.written != self.frames {
             let message = format!("an artifact announced with {} frames got {}", self.frames, self.written);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        self.file.flush()
+        self.flush()?;
+        Ok(self.hasher.map(|hasher| Digest::from_bytes(*hasher.finalize().as_bytes())))
+    }
+}
+
+/// Writes the frames of a block from `start` on into `out`, as many as it holds.
+fn interleave(block: &Buffer, start: usize, out: &mut [u8]) {
+    if block.channel_count() == 2 {
+        let frames = block.channel(0)[start..].iter().zip(&block.channel(1)[start..]);
+        for (slot, (left, right)) in out.chunks_exact_mut(2 * SAMPLE_BYTES).zip(frames) {
+            slot[..SAMPLE_BYTES].copy_from_slice(&left.to_le_bytes());
+            slot[SAMPLE_BYTES..].copy_from_slice(&right.to_le_bytes());
+        }
+        return;
+    }
+    for (index, channel) in block.iter().enumerate() {
+        let slots = out[index * SAMPLE_BYTES..].chunks_mut(block.channel_count() * SAMPLE_BYTES);
+        for (slot, sample) in slots.zip(&channel[start..]) {
+            slot[..SAMPLE_BYTES].copy_from_slice(&sample.to_le_bytes());
+        }
+    }
+}
+
+/// The reverse of [`interleave`].
+fn deinterleave(bytes: &[u8], out: &mut Buffer, start: usize) {
+    let channel_count = out.channel_count();
+    if channel_count == 2 {
+        let (left, right) = out.stereo_mut();
+        let frames = left[start..].iter_mut().zip(&mut right[start..]);
+        for (slot, (left, right)) in bytes.chunks_exact(2 * SAMPLE_BYTES).zip(frames) {
+            *left = f32::from_le_bytes([slot[0], slot[1], slot[2], slot[3]]);
+            *right = f32::from_le_bytes([slot[4], slot[5], slot[6], slot[7]]);
+        }
+        return;
+    }
+    for (index, channel) in out.iter_mut().enumerate() {
+        let slots = bytes[index * SAMPLE_BYTES..].chunks(channel_count * SAMPLE_BYTES);
+        for (sample, slot) in channel[start..].iter_mut().zip(slots) {
+            *sample = f32::from_le_bytes([slot[0], slot[1], slot[2], slot[3]]);
+        }
     }
 }
 
@@ -110,7 +166,7 @@ impl PcmReader {
         let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
         let file = File::open(path)?;
         let found_bytes = file.metadata()?.len();
-        let mut file = BufReader::with_capacity(FILE_BUFFER_BYTES, file);
+        let mut file = BufReader::with_capacity(READ_BYTES, file);
         let mut header = [0_u8; HEADER_BYTES as usize];
         if found_bytes < HEADER_BYTES {
             return Err(invalid(format!("{found_bytes} bytes are too few for the header of a PCM artifact")));
@@ -191,12 +247,7 @@ impl PcmReader {
             let end = present.min(start + CHUNK_FRAMES);
             self.scratch.resize((end - start) * self.channels * SAMPLE_BYTES, 0);
             self.file.read_exact(&mut self.scratch)?;
-            for (index, channel) in out.iter_mut().enumerate() {
-                let slots = self.scratch[index * SAMPLE_BYTES..].chunks(self.channels * SAMPLE_BYTES);
-                for (sample, slot) in channel[start..end].iter_mut().zip(slots) {
-                    *sample = f32::from_le_bytes([slot[0], slot[1], slot[2], slot[3]]);
-                }
-            }
+            deinterleave(&self.scratch, out, start);
         }
         for channel in out.iter_mut() {
             channel[present..].fill(0.0);

@@ -107,6 +107,7 @@ impl Studio {
                 render_stems: &stems,
                 stem_artifact: &stem_path,
                 mixes,
+                hashed: false,
                 threads: cut.threads,
                 block_frames: cut.block_frames,
             };

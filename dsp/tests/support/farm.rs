@@ -55,8 +55,9 @@ pub fn run_seeing(
         fs::create_dir(&farm.work_dir).unwrap();
         let made = execute(session, &keys, spec, &farm, options, &Unwatched).unwrap();
         assert_eq!(made.iter().map(|made| made.key).collect::<Vec<_>>(), *makes, "the order of what was made");
-        for Made { key, path, master } in made {
+        for Made { key, path, digest: known, master } in made {
             let digest = Digest::of(&fs::read(&path).unwrap());
+            assert!(known.is_none_or(|known| known == digest), "hashed while it was written: {}", path.display());
             artifacts.insert(key, digest);
             if let Some((name, report)) = master {
                 assert_eq!(report["file"], json!(name));

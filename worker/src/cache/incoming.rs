@@ -23,7 +23,7 @@ impl Drop for Incoming {
     }
 }
 
-/// Reads a blob into `incoming` and moves it to `to`.
+/// Brings a blob into `incoming`, verified, and moves it to `to`.
 pub(super) async fn download(
     store: &dyn BlobStore,
     blob: &BlobName,
@@ -33,6 +33,19 @@ pub(super) async fn download(
 ) -> Result<Stamp, Error> {
     let disk = |source: io::Error| disk_error(&incoming.path, source);
     let wrong_size = |found_bytes| Error::WrongSize { digest: blob.digest, expected_bytes, found_bytes };
+    if store.link(blob, &incoming.path).await? {
+        let stamp = Stamp::of(&incoming.path).map_err(disk)?;
+        if stamp.bytes != expected_bytes {
+            return Err(wrong_size(stamp.bytes));
+        }
+        let found = digest_of(&incoming.path).await.map_err(disk)?;
+        if found != blob.digest {
+            return Err(Error::WrongBytes { digest: blob.digest, found });
+        }
+        place(&incoming.path, to).await.map_err(disk)?;
+        // From before it was read: should somebody write to it, that shows.
+        return Ok(stamp);
+    }
     let mut source = store.get(blob).await?;
     if source.size_bytes != expected_bytes {
         return Err(wrong_size(source.size_bytes));
@@ -55,11 +68,21 @@ pub(super) async fn download(
     if found != blob.digest {
         return Err(Error::WrongBytes { digest: blob.digest, found });
     }
-    if let Some(parent) = to.parent() {
-        tokio::fs::create_dir_all(parent).await.map_err(disk)?;
-    }
-    tokio::fs::rename(&incoming.path, to).await.map_err(disk)?;
+    place(&incoming.path, to).await.map_err(disk)?;
     Stamp::of(to).map_err(|source| disk_error(to, source))
+}
+
+async fn place(incoming: &Path, to: &Path) -> io::Result<()> {
+    if let Some(parent) = to.parent() {
+        tokio::fs::create_dir_all(parent).await?;
+    }
+    tokio::fs::rename(incoming, to).await
+}
+
+async fn digest_of(path: &Path) -> io::Result<Digest> {
+    let path = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || Digest::of_reader(fs::File::open(path)?)).await;
+    read.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
 
 /// The stamp of a cached file if its bytes are right: known to be, or found to be by reading it.
@@ -71,8 +94,7 @@ pub(super) async fn verified(path: &Path, known: OnDisk, digest: Digest, expecte
     if stamp.bytes != expected_bytes {
         return None;
     }
-    let path = path.to_owned();
-    let found = tokio::task::spawn_blocking(move || Digest::of_reader(fs::File::open(path)?)).await.ok()?.ok()?;
+    let found = digest_of(path).await.ok()?;
     (found == digest).then_some(stamp)
 }
 

@@ -89,7 +89,7 @@ pub fn key(name: &str) -> Key {
 pub fn artifact(files: &dyn Files, name: &str, bytes: &[u8]) -> Made {
     let path: PathBuf = files.work_dir().join(name);
     std::fs::write(&path, bytes).unwrap();
-    Made { key: key(name), path, master: None }
+    Made { key: key(name), path, digest: None, master: None }
 }
 
 /// Makes a master of these bytes under this file name.
