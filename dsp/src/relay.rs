@@ -314,8 +314,9 @@ mod tests {
         for threads in [1, 2, 4] {
             let fall: Leg<'_, u32, ()> = Box::new(|_| panic!("fallen"));
             let make = |_: &mut u32| Ok(true);
-            let caught =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| relay(threads, || usize::MAX, || 0, make, vec![fall])));
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                relay(threads, || usize::MAX, || 0, make, vec![fall])
+            }));
             assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"fallen"));
         }
     }

@@ -4,8 +4,10 @@
 
 mod support;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use mixdown_worker::blobs::{BlobStore, Durability, Error, Objects, OpenError, open};
 use object_store::memory::InMemory;
@@ -74,4 +76,59 @@ fn a_store_that_cannot_be_one_is_refused_with_what_was_expected() {
         assert!(error.to_string().contains("s3://BUCKET/PREFIX"));
     }
     assert!(matches!(open("/no/such/folder"), Err(OpenError::Folder { .. })));
+}
+
+fn inode(path: &Path) -> u64 {
+    std::fs::metadata(path).unwrap().ino()
+}
+
+#[tokio::test]
+async fn a_file_beside_a_folder_store_becomes_the_blob_itself_and_replaces_what_was_there() {
+    let (dir, store) = folder();
+    let name = blob(b"audio");
+    let place = dir.path().join(mixdown_proto::layout::blob(&name.project_id, &name.digest.to_string()));
+    let files = tempfile::tempdir().unwrap();
+    for (index, durability) in [Durability::Renderable, Durability::Durable].into_iter().enumerate() {
+        let file = files.path().join(index.to_string());
+        std::fs::write(&file, b"audio").unwrap();
+        std::fs::File::open(&file).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        // Twice: an answer may be lost.
+        for _ in 0..2 {
+            store.put(&name, &file, durability).await.unwrap();
+            assert_eq!(inode(&place), inode(&file), "{durability:?}");
+        }
+        // One that looked a day old would be taken for an orphan.
+        assert!(std::fs::metadata(&place).unwrap().modified().unwrap().elapsed().unwrap() < Duration::from_secs(3600));
+    }
+    assert_eq!(files_below(dir.path()), [place.clone()], "nothing is left on its way");
+    std::fs::remove_dir_all(files.path()).unwrap();
+    assert_eq!(read(&*store, &name).await, b"audio");
+}
+
+#[tokio::test]
+async fn a_file_on_another_file_system_is_copied() {
+    let (dir, store) = folder();
+    let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else { return };
+    if std::fs::metadata(elsewhere.path()).unwrap().dev() == std::fs::metadata(dir.path()).unwrap().dev() {
+        return;
+    }
+    let file = elsewhere.path().join("file");
+    std::fs::write(&file, b"audio").unwrap();
+    store.put(&blob(b"audio"), &file, Durability::Durable).await.unwrap();
+    assert_eq!(read(&*store, &blob(b"audio")).await, b"audio");
+    assert!(!store.link(&blob(b"audio"), &elsewhere.path().join("link")).await.unwrap());
+    assert_eq!(files_below(dir.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn only_a_folder_gives_its_blobs_a_second_name() {
+    let (_dir, files) = folder();
+    let to = tempfile::tempdir().unwrap();
+    put(&*files, b"audio").await;
+    assert!(files.link(&blob(b"audio"), &to.path().join("audio")).await.unwrap());
+    assert_eq!(std::fs::read(to.path().join("audio")).unwrap(), b"audio");
+    assert!(!files.link(&blob(b"nothing"), &to.path().join("nothing")).await.unwrap());
+    let bucket = bucket();
+    put(&*bucket, b"audio").await;
+    assert!(!bucket.link(&blob(b"audio"), &to.path().join("other")).await.unwrap());
 }

@@ -5,14 +5,15 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
-use mixdown_worker::blobs::BlobName;
+use mixdown_worker::blobs::{self, BlobName};
 use mixdown_worker::cache::{Cache, Error, Hold};
 use support::blob;
-use support::store::Faulty;
+use support::store::{Faulty, put};
 use tempfile::TempDir;
 
 const A: &[u8] = b"aaaaaaaaaa";
@@ -176,6 +177,32 @@ async fn a_file_is_read_again_only_when_its_size_or_time_changed() {
     set_time(seen);
     let hold = cache.hold(sizes(&[A])).await.unwrap();
     assert_eq!(hold.fetch(&*store, &blob(A)).await.unwrap().fetched_bytes, 0);
+}
+
+#[tokio::test]
+async fn a_blob_of_a_folder_is_verified_where_it_lies_and_again_when_somebody_wrote_to_it() {
+    let store_dir = tempfile::tempdir().unwrap();
+    let store = blobs::open(store_dir.path().to_str().unwrap()).unwrap();
+    put(&*store, A).await;
+    let folder = Folder::new();
+    let cache = folder.open(100);
+    let hold = cache.hold(sizes(&[A])).await.unwrap();
+    let path = hold.fetch(&*store, &blob(A)).await.unwrap().path;
+    let digest = blob(A).digest.to_string();
+    let stored = store_dir.path().join(mixdown_proto::layout::blob(&blob(A).project_id, &digest));
+    assert_eq!(fs::metadata(&path).unwrap().ino(), fs::metadata(&stored).unwrap().ino(), "it was not copied");
+    assert_eq!(hold.fetch(&*store, &blob(A)).await.unwrap().fetched_bytes, 0);
+
+    fs::write(&stored, b"xxxxxxxxxx").unwrap();
+    fs::File::open(&stored).unwrap().set_modified(SystemTime::now() + Duration::from_secs(1)).unwrap();
+    let damaged = hold.fetch(&*store, &blob(A)).await;
+    assert!(matches!(damaged, Err(Error::WrongBytes { .. })), "{damaged:?}");
+    assert_eq!(folder.partials(), 0);
+    assert!(!path.exists() && stored.exists());
+
+    // Made whole by whoever has the bytes: another file under the same name.
+    put(&*store, A).await;
+    assert_eq!(fs::read(hold.fetch(&*store, &blob(A)).await.unwrap().path).unwrap(), A);
 }
 
 #[tokio::test]
