@@ -22,6 +22,8 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:7401";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an idle connection is proved alive, so that a watch notices a coordinator that is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Bytes of a download on their way before they are taken in: a few parts of it.
+const WINDOW_BYTES: u32 = 4 << 20;
 
 /// Which coordinator to call, and as whom.
 #[derive(Debug, Clone, clap::Args)]
@@ -89,7 +91,9 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_while_idle(true)
-            .tcp_nodelay(true);
+            .tcp_nodelay(true)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(2 * WINDOW_BYTES);
         if parsed.scheme() == "https" {
             let mut tls = ClientTlsConfig::new().with_native_roots();
             if let Some(path) = &arguments.ca_cert {

@@ -24,6 +24,7 @@ mod farm_database;
 mod follow;
 mod home;
 mod interrupt;
+mod known_digests;
 mod listening;
 mod logging;
 mod output;

@@ -3,6 +3,7 @@
 
 pub mod naming;
 
+use std::io::{Seek as _, SeekFrom};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,11 +13,17 @@ use futures::stream::{BoxStream, StreamExt as _};
 use mixdown_proto::layout;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
-use object_store::{ClientConfigKey, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, WriteMultipart};
+use object_store::{
+    ClientConfigKey, GetOptions, GetRange, GetResult, GetResultPayload, ObjectStore, ObjectStoreExt as _, PutMode,
+    WriteMultipart,
+};
 use tokio::io::AsyncReadExt as _;
+use tokio_util::io::ReaderStream;
 
 /// Bytes written to the store at once.
 const PART_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes read from a folder at once: as many as a part of a download holds.
+const READ_BYTES: usize = mixdown_proto::MAX_PART_BYTES;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -223,7 +230,7 @@ impl Store {
     ) -> Result<Option<BoxStream<'static, Result<Bytes, object_store::Error>>>, Error> {
         let options = GetOptions::new().with_range((offset > 0).then_some(GetRange::Offset(offset)));
         match self.objects.get_opts(place, options).await {
-            Ok(found) => Ok(Some(found.into_stream())),
+            Ok(found) => Ok(Some(in_parts(found))),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(source) => Err(Error::Store { what: format!("read {place}"), source }),
         }
@@ -314,6 +321,21 @@ impl Store {
         }
         Ok(Some(hasher.finalize().to_hex().to_string()))
     }
+}
+
+/// The bytes of what was found. A file is read in larger parts than the library would: each costs a turn of another thread.
+fn in_parts(found: GetResult) -> BoxStream<'static, Result<Bytes, object_store::Error>> {
+    let GetResultPayload::File(mut file, path) = found.payload else { return found.into_stream() };
+    let range = found.range;
+    if let Err(error) = file.seek(SeekFrom::Start(range.start)) {
+        return futures::stream::iter([Err(read_error(&path, error))]).boxed();
+    }
+    let file = tokio::fs::File::from_std(file).take(range.end - range.start);
+    ReaderStream::with_capacity(file, READ_BYTES).map(move |part| part.map_err(|error| read_error(&path, error))).boxed()
+}
+
+fn read_error(path: &FilePath, error: std::io::Error) -> object_store::Error {
+    object_store::Error::Generic { store: "folder", source: format!("cannot read {}: {error}", path.display()).into() }
 }
 
 /// What lies at `projects/PROJECT/blobs/AB/DIGEST`; nothing else is a blob.

@@ -52,12 +52,17 @@ def rows(bench):
         commands = {"local": bench.counted("local", bench.render(bench.folder / "local-$n.json")),
                     "cold": submit("cold", "never"), "kept": submit("kept", "always"),
                     "fader": submit("fader", "always"), "insert": submit("insert", "always")}
-        # Uploads the sources.
-        bench.session("upload", settings.job_a(stems, -SHIFT_DB))
-        subprocess.run(send("upload", "never"), shell=True, check=True, stdout=subprocess.DEVNULL)
-        before = stored_bytes(bench)
+        def growth(name, when, shift):
+            """Bytes that a job leaves in the store."""
+            bench.session(name, settings.job_a(stems, shift * SHIFT_DB))
+            before = stored_bytes(bench)
+            subprocess.run(send(name, when), shell=True, check=True, stdout=subprocess.DEVNULL)
+            return stored_bytes(bench) - before
+
+        growth("upload", "never", -1)
+        # Both leave a master; one leaves what is kept as well.
+        kept_bytes = growth("all", "always", -3) - growth("master", "never", -2)
         cost = bench.medians(commands)
-        kept_bytes = (stored_bytes(bench) - before) // paths.RUNS
         writing = write_seconds(bench.folder / "farm" / "written", kept_bytes)
     local, cold = cost["local"].wall, cost["cold"].wall
     yield line("job A through a farm, sources uploaded", "`mixdown render`", [

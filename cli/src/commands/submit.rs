@@ -26,7 +26,8 @@ const MAX_TRIES: u32 = 6;
 /// Hand a session to a farm.
 ///
 /// The audio files that the farm lacks are uploaded first, going on where an earlier try broke off; then the session is
-/// queued. With --wait the command follows the job to its end and prints what came of it: a table of the finished files
+/// queued. Files that nobody has written to since an earlier submit are not read again: their digests are kept in
+/// ~/.cache/mixdown. With --wait the command follows the job to its end and prints what came of it: a table of the finished files
 /// and a table of the tasks. Ctrl-C while waiting detaches: the job goes on, and `mixdown jobs watch ID` follows it again.
 ///
 /// With --json: one object with `job` and `revision_changes`, and with --wait also `deliverables` and `tasks`.

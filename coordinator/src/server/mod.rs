@@ -34,6 +34,9 @@ use crate::{database, queue, tokens};
 /// How long calls may go on once the coordinator is told to stop: watchers would never end.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
+/// Bytes of an upload on their way before they are taken in: a few parts of it.
+const WINDOW_BYTES: u32 = 4 << 20;
+
 /// How a coordinator runs.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -161,7 +164,9 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<
     check_protection(&config, address, tokens::any(&pool).await?)?;
     let mut server = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(20)));
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(2 * WINDOW_BYTES);
     if let Some(tls) = &config.tls {
         let identity = Identity::from_pem(read(&tls.certificate_file)?, read(&tls.key_file)?);
         server = server

@@ -27,6 +27,8 @@ pub mod valid;
 mod validate;
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 pub use document::Document;
@@ -35,6 +37,8 @@ pub use source::MAX_DOCUMENT_BYTES;
 use source::{Source, Syntax};
 pub use valid::ValidSession;
 use validate::Noted;
+
+use crate::digest::Digest;
 
 /// Validates a document that carries its `assets`: what the coordinator and the workers do with `session_json`.
 ///
@@ -85,12 +89,27 @@ pub fn load(path: &Path, inspection: Inspection) -> Result<ValidSession, Faults>
 /// # Errors
 /// Every fault at once, each with file, line and column.
 pub fn check(path: &Path, inspection: Inspection) -> Result<(ValidSession, Vec<Fault>), Faults> {
+    check_with(path, inspection, &|file| Digest::of_reader(File::open(file)?))
+}
+
+/// Gives the digest of a file: by reading it, or because it is known.
+pub type DigestOf<'a> = &'a (dyn Fn(&Path) -> io::Result<Digest> + Sync);
+
+/// [`check`] where [`Inspection::Digests`] asks `digest_of` for the digests of assets.
+///
+/// # Errors
+/// Every fault at once, each with file, line and column.
+pub fn check_with(
+    path: &Path,
+    inspection: Inspection,
+    digest_of: DigestOf<'_>,
+) -> Result<(ValidSession, Vec<Fault>), Faults> {
     let file = path.display().to_string();
     let text = source::read_file(path).map_err(|fault| Faults(vec![Fault { file: file.clone(), ..*fault }]))?;
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let syntax = if is_json { Syntax::Json } else { Syntax::Toml };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let noted = read(&Source { file, text: &text, syntax }, Some(Folder { path: folder, inspection }))?;
+    let noted = read(&Source { file, text: &text, syntax }, Some(Folder { path: folder, inspection, digest_of }))?;
     Ok((noted.session, noted.notes))
 }
 
@@ -127,6 +146,7 @@ fn canonical_too_large(source: &Source<'_>, document: &Document) -> Option<Fault
 struct Folder<'a> {
     path: &'a Path,
     inspection: Inspection,
+    digest_of: DigestOf<'a>,
 }
 
 /// The whole way from text to session. Later steps run on what earlier ones could save of the document, so that one run
@@ -144,7 +164,7 @@ fn read(source: &Source<'_>, folder: Option<Folder<'_>>) -> Result<Noted, Faults
         Ok(mut document) if !checked.cut => {
             let mut found = Vec::new();
             let unresolved = match folder {
-                Some(folder) => resolve::resolve(&mut document, folder.path, folder.inspection, &mut found),
+                Some(folder) => resolve::resolve(&mut document, &folder, &mut found),
                 None => BTreeSet::new(),
             };
             match validate::validate(document, &unresolved) {

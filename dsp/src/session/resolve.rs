@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Inspection;
+use super::{Folder, Inspection};
 use super::document::{AssetFacts, Document, PictureFacts};
 use super::fault::Fault;
 use super::files::files;
@@ -16,19 +16,18 @@ use crate::media::{self, MediaError, Picture, Probe};
 /// No more files than this are read side by side: beyond, disks are slower.
 const MAX_READERS: usize = 8;
 
-/// Fills `document.assets` and `document.pictures` from the files that it names, found from `folder`; each distinct file is read once. Returns
+/// Fills `document.assets` and `document.pictures` from the files that it names, found in `folder`; each distinct file is read once. Returns
 /// the names of files of which no facts could be had, each with a fault where it is named first.
 pub(super) fn resolve(
     document: &mut Document,
-    folder: &Path,
-    inspection: Inspection,
+    folder: &Folder<'_>,
     faults: &mut Vec<Fault>,
 ) -> BTreeSet<String> {
     let places: Vec<(&str, String)> = files(document).into_iter().collect();
     let names: Vec<&str> = places.iter().map(|(name, _)| *name).collect();
     let mut assets = BTreeMap::new();
     let mut unresolved = BTreeSet::new();
-    for ((name, place), facts) in places.iter().zip(read_all(&names, folder, inspection)) {
+    for ((name, place), facts) in places.iter().zip(read_all(&names, folder)) {
         match facts {
             Ok(facts) => {
                 assets.insert((*name).to_owned(), facts);
@@ -40,7 +39,7 @@ pub(super) fn resolve(
         }
     }
     document.assets = assets;
-    if let Some((name, picture)) = document.metadata.cover.clone().map(|name| (name.clone(), cover(&name, folder))) {
+    if let Some((name, picture)) = document.metadata.cover.clone().map(|name| (name.clone(), cover(&name, folder.path))) {
         match picture {
             Ok(facts) => document.pictures = BTreeMap::from([(name, facts)]),
             Err(fault) => {
@@ -54,7 +53,7 @@ pub(super) fn resolve(
 }
 
 /// The facts of every file, in the order of `names`, read on a few threads.
-fn read_all(names: &[&str], folder: &Path, inspection: Inspection) -> Vec<Result<AssetFacts, Box<Fault>>> {
+fn read_all(names: &[&str], folder: &Folder<'_>) -> Vec<Result<AssetFacts, Box<Fault>>> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::with_capacity(names.len()));
     let readers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_READERS).min(names.len());
@@ -62,7 +61,7 @@ fn read_all(names: &[&str], folder: &Path, inspection: Inspection) -> Vec<Result
         for _ in 0..readers {
             scope.spawn(|| {
                 while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let facts = read(name, folder, inspection);
+                    let facts = read(name, folder);
                     let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     found.push((*name, facts));
                 }
@@ -75,8 +74,9 @@ fn read_all(names: &[&str], folder: &Path, inspection: Inspection) -> Vec<Result
 }
 
 /// The facts of one file; its fault lacks the pointer.
-fn read(name: &str, folder: &Path, inspection: Inspection) -> Result<AssetFacts, Box<Fault>> {
-    let path = folder.join(name);
+fn read(name: &str, folder: &Folder<'_>) -> Result<AssetFacts, Box<Fault>> {
+    let Folder { inspection, digest_of, .. } = *folder;
+    let path = folder.path.join(name);
     let is_file = path.metadata().map_err(|source| unreadable(name, &path, &source))?.is_file();
     if name.is_empty() || !is_file {
         let message = format!("{name:?} is no file ({})", path.display());
@@ -91,7 +91,8 @@ fn read(name: &str, folder: &Path, inspection: Inspection) -> Result<AssetFacts,
         let size_bytes = file.metadata()?.len();
         let digest = match inspection {
             Inspection::Headers => Digest::of(name.as_bytes()),
-            Inspection::Digests | Inspection::Whole => Digest::of_reader(file)?,
+            Inspection::Digests => digest_of(&path)?,
+            Inspection::Whole => Digest::of_reader(file)?,
         };
         Ok(AssetFacts { digest, size_bytes, frames, sample_rate_hz, channels, lossy })
     });
