@@ -331,7 +331,9 @@ fn in_parts(found: GetResult) -> BoxStream<'static, Result<Bytes, object_store::
         return futures::stream::iter([Err(read_error(&path, error))]).boxed();
     }
     let file = tokio::fs::File::from_std(file).take(range.end - range.start);
-    ReaderStream::with_capacity(file, READ_BYTES).map(move |part| part.map_err(|error| read_error(&path, error))).boxed()
+    ReaderStream::with_capacity(file, READ_BYTES)
+        .map(move |part| part.map_err(|error| read_error(&path, error)))
+        .boxed()
 }
 
 fn read_error(path: &FilePath, error: std::io::Error) -> object_store::Error {

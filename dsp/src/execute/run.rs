@@ -26,12 +26,20 @@ pub(super) struct Run<'a> {
     pub monitor: &'a dyn Monitor,
 }
 
+/// What a pass leaves beside its files.
+struct Rendered {
+    /// Mixes that a gain is to be solved on.
+    heard: BTreeMap<MixIndex, Hearing>,
+    /// Of files, where any is kept.
+    digests: BTreeMap<PathBuf, Digest>,
+}
+
 impl Run<'_> {
     /// Runs every step.
     pub(super) fn all(&self) -> Result<Vec<Made>, ExecuteError> {
         self.check()?;
         let mut made = self.decode()?;
-        let (heard, digests) = self.render()?;
+        let Rendered { heard, digests } = self.render()?;
         let kept = |key: Key, path: PathBuf| Made { key, digest: digests.get(&path).copied(), path, master: None };
         made.extend(self.task.keep_stems.iter().map(|track| kept(self.keys.stems[*track], self.stem_file(*track))));
         made.extend(self.task.keep_mixes.iter().map(|mix| kept(self.keys.mixes[*mix], self.mix_file(*mix))));
@@ -140,7 +148,7 @@ impl Run<'_> {
 
     /// One pass over the session for all stems, mixes and groups. Mixes that a gain is solved on are heard on the way, and files are
     /// hashed where any is kept.
-    fn render(&self) -> Result<(BTreeMap<MixIndex, Hearing>, BTreeMap<PathBuf, Digest>), ExecuteError> {
+    fn render(&self) -> Result<Rendered, ExecuteError> {
         let (session, task) = (self.session, self.task);
         let printed: BTreeSet<TrackIndex> = task
             .masters
@@ -186,7 +194,7 @@ impl Run<'_> {
             Some((index, listener))
         });
         let digests = graph::render(&request, listeners.collect(), stems + mixes + groups, self.monitor)?;
-        Ok((heard, digests))
+        Ok(Rendered { heard, digests })
     }
 
     fn solve(&self, mut heard: BTreeMap<MixIndex, Hearing>) -> Result<Vec<Made>, ExecuteError> {

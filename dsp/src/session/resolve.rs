@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Folder, Inspection};
 use super::document::{AssetFacts, Document, PictureFacts};
 use super::fault::Fault;
 use super::files::files;
+use super::{Folder, Inspection};
 use crate::digest::Digest;
 use crate::media::{self, MediaError, Picture, Probe};
 
@@ -18,11 +18,7 @@ const MAX_READERS: usize = 8;
 
 /// Fills `document.assets` and `document.pictures` from the files that it names, found in `folder`; each distinct file is read once. Returns
 /// the names of files of which no facts could be had, each with a fault where it is named first.
-pub(super) fn resolve(
-    document: &mut Document,
-    folder: &Folder<'_>,
-    faults: &mut Vec<Fault>,
-) -> BTreeSet<String> {
+pub(super) fn resolve(document: &mut Document, folder: &Folder<'_>, faults: &mut Vec<Fault>) -> BTreeSet<String> {
     let places: Vec<(&str, String)> = files(document).into_iter().collect();
     let names: Vec<&str> = places.iter().map(|(name, _)| *name).collect();
     let mut assets = BTreeMap::new();
@@ -39,7 +35,8 @@ pub(super) fn resolve(
         }
     }
     document.assets = assets;
-    if let Some((name, picture)) = document.metadata.cover.clone().map(|name| (name.clone(), cover(&name, folder.path))) {
+    if let Some((name, picture)) = document.metadata.cover.clone().map(|name| (name.clone(), cover(&name, folder.path)))
+    {
         match picture {
             Ok(facts) => document.pictures = BTreeMap::from([(name, facts)]),
             Err(fault) => {
