@@ -100,7 +100,7 @@ async fn a_file_beside_a_folder_store_becomes_the_blob_itself_and_replaces_what_
         // One that looked a day old would be taken for an orphan.
         assert!(std::fs::metadata(&place).unwrap().modified().unwrap().elapsed().unwrap() < Duration::from_secs(3600));
     }
-    assert_eq!(files_below(dir.path()), [place.clone()], "nothing is left on its way");
+    assert_eq!(files_below(dir.path()), std::slice::from_ref(&place), "nothing is left on its way");
     std::fs::remove_dir_all(files.path()).unwrap();
     assert_eq!(read(&*store, &name).await, b"audio");
 }
