@@ -9,6 +9,7 @@ use mixdown_dsp::buffer::Buffer;
 use mixdown_dsp::kernels::resampler::Resampler;
 use mixdown_dsp::media::{Decoder, FileSpec, FileWriter, Samples};
 use mixdown_dsp::session::document::{Depth, Format, Metadata};
+use mixdown_dsp::simd;
 
 const BLOCK_FRAMES: usize = 4096;
 const FULL_SCALE: f64 = 8_388_608.0;
@@ -63,15 +64,33 @@ fn convert(input: &Path, output: &Path, rate_hz: u32) -> Result<(), Box<dyn Erro
             }
         };
         let count = out.frames().min(left);
-        samples.clear();
-        for frame in 0..count {
-            samples.extend(out.iter().map(|channel| {
-                (f64::from(channel[frame]) * FULL_SCALE).round_ties_even().clamp(-FULL_SCALE, FULL_SCALE - 1.0) as i32
-            }));
-        }
+        samples.resize(count * channels, 0);
+        simd::run(Quantise { block: out, samples: &mut samples });
         writer.write(Samples::Int(&samples))?;
         left -= count;
     }
     writer.finish(None)?;
     Ok(())
+}
+
+/// The nearest integers of 24 bits, interleaved.
+struct Quantise<'a> {
+    block: &'a Buffer,
+    samples: &'a mut [i32],
+}
+
+impl simd::Kernel for Quantise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { block, samples } = self;
+        let channels = block.channel_count();
+        for (index, channel) in block.iter().enumerate() {
+            for (sample, from) in samples.iter_mut().skip(index).step_by(channels).zip(channel) {
+                let level = (f64::from(*from) * FULL_SCALE).round_ties_even();
+                *sample = level.clamp(-FULL_SCALE, FULL_SCALE - 1.0) as i32;
+            }
+        }
+    }
 }

@@ -13,10 +13,29 @@ pub fn finite(sample: f32) -> f32 {
     if sample.abs() <= f32::MAX { sample } else { 0.0 }
 }
 
+/// The first sample that is NaN or infinite.
+#[must_use]
+pub fn not_a_number(samples: &[f32]) -> Option<usize> {
+    const CHUNK: usize = 64;
+    /// All bits of the exponent.
+    const NONE: u32 = 0x7F80_0000;
+    // Chunks are looked at whole, which vectors do at once.
+    let has_none = |chunk: &[f32]| chunk.iter().fold(false, |none, sample| none | (sample.to_bits() & NONE == NONE));
+    let chunk = samples.chunks(CHUNK).position(has_none)?;
+    samples[chunk * CHUNK..].iter().position(|sample| !sample.is_finite()).map(|at| chunk * CHUNK + at)
+}
+
 /// How many frames at the end of a channel are exactly 0.
 #[must_use]
 pub fn trailing_silence(channel: &[f32]) -> usize {
     channel.iter().rev().take_while(|sample| **sample == 0.0).count()
+}
+
+/// Whether all samples are 0, of either sign.
+#[must_use]
+pub fn is_silent(samples: &[f32]) -> bool {
+    // Without the sign, all bits of a 0 are 0; chunks are looked at whole, and the first that sounds ends it.
+    samples.chunks(64).all(|chunk| chunk.iter().fold(0, |bits, sample| bits | sample.to_bits() << 1) == 0)
 }
 
 /// Sets every parameter whose lane never moves to its one value, and gives back the lanes that do move: a constant lane
@@ -159,5 +178,33 @@ impl<S: Interpolate, const GRID: usize> Moving<S, GRID> {
         }
         let phase = frame.rem_euclid(GRID as i64);
         self.from.interpolated(&self.to, phase as f64 * (1.0 / GRID as f64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_and_what_is_no_number_are_found_wherever_a_sample_stands() {
+        for length in [0_usize, 1, 63, 64, 65, 200] {
+            let mut samples = [0.0, -0.0].repeat(length.div_ceil(2));
+            samples.truncate(length);
+            assert!(is_silent(&samples));
+            assert_eq!(not_a_number(&samples), None);
+            for at in 0..length {
+                for sound in [f32::from_bits(1), -f32::MAX, 1.0] {
+                    samples[at] = sound;
+                    assert!(!is_silent(&samples));
+                    assert_eq!(not_a_number(&samples), None);
+                }
+                for none in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    samples[at] = none;
+                    samples[length - 1] = none;
+                    assert_eq!(not_a_number(&samples), Some(at));
+                }
+                (samples[at], samples[length - 1]) = (0.0, 0.0);
+            }
+        }
     }
 }

@@ -19,7 +19,7 @@ const FRAMES: usize = 20_000;
 
 /// The kernels' revisions, in the order of [`digests::KERNELS`].
 const KERNEL_REVISIONS: [(&str, u32); 7] = [
-    ("resampler", 2),
+    ("resampler", 3),
     ("true_peak", 2),
     ("loudness", 1),
     ("dither", 1),

@@ -59,7 +59,7 @@ fn noise(frames: usize) -> Vec<f32> {
 
 #[test]
 fn every_level_gives_the_same_bits() {
-    let samples = noise(6000);
+    let samples = noise(24_000);
     let mut results: Vec<Vec<u32>> = Vec::new();
     for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
         assert!(level.force());
@@ -70,6 +70,8 @@ fn every_level_gives_the_same_bits() {
                 input.iter_mut().for_each(|channel| channel.copy_from_slice(&samples));
                 let (mut resampler, mut out) = (Resampler::new(from_hz, to_hz, channels), Buffer::new(channels, 0));
                 resampler.process(&input, &mut out);
+                bits.extend(out.iter().flatten().map(|sample| sample.to_bits()));
+                resampler.flush(&mut out);
                 bits.extend(out.iter().flatten().map(|sample| sample.to_bits()));
             }
         }

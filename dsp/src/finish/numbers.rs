@@ -1,6 +1,7 @@
 //! Whether everything that was heard is sound.
 
 use crate::buffer::Buffer;
+use crate::control::not_a_number;
 
 /// Looks for the first sample that is NaN or infinite: whatever is made of it is no sound.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ impl Numbers {
 
     pub(super) fn push(&mut self, block: &Buffer) {
         if self.other.is_none() {
-            let places = block.iter().map(|channel| channel.iter().position(|sample| !sample.is_finite()));
+            let places = block.iter().map(not_a_number);
             let first = places.enumerate().filter_map(|(channel, at)| Some((channel, at? as u64 + self.frames)));
             self.other = first.min_by_key(|(channel, frame)| (*frame, *channel));
         }

@@ -3,6 +3,7 @@
 use super::delay_line::DelayLine;
 use super::view::View;
 use crate::buffer::Buffer;
+use crate::control;
 use crate::node::{Block, Node, Prepare};
 use crate::session::valid::{Insert, KeySource};
 
@@ -220,5 +221,5 @@ impl Stage {
 }
 
 fn is_silent(audio: &Buffer) -> bool {
-    audio.iter().all(|channel| channel.iter().all(|sample| *sample == 0.0))
+    audio.iter().all(control::is_silent)
 }

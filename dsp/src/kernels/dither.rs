@@ -16,12 +16,14 @@
 
 use super::noise_shape::{MAX_ORDER, NoiseShape};
 use crate::buffer::Buffer;
+use crate::simd::{self, Kernel};
 
 /// 2⁶⁴ / golden ratio, odd: SplitMix64's step.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// SplitMix64's output function: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014,
 /// with Stafford's variant 13 of the mixing constants.
+#[inline(always)]
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -72,30 +74,89 @@ impl Quantizer {
         if self.shape.is_some() {
             self.errors.resize(channels, [0.0; MAX_ORDER]);
         }
-        let (low, high) = (-self.scale, self.scale - 1.0);
+        if self.shape.is_none() && !self.dithered {
+            let (clipped, was_off_grid) = simd::run(Plain { scale: self.scale, block, out });
+            self.was_off_grid |= was_off_grid;
+            return clipped;
+        }
+        simd::run(Dithered { quantizer: self, block, frame, out })
+    }
+}
+
+/// Rounds to the nearest integer, and gives how many samples had to be clipped and whether any lay between two integers.
+struct Plain<'a> {
+    scale: f64,
+    block: &'a Buffer,
+    out: &'a mut [i32],
+}
+
+impl Kernel for Plain<'_> {
+    type Output = (u64, bool);
+
+    #[inline(always)]
+    fn run(self) -> (u64, bool) {
+        let Self { scale, block, out } = self;
+        let (low, high) = (-scale, scale - 1.0);
+        let (mut clipped, mut off_grid) = (0_u32, 0_u32);
+        let mut one = |sample: f32| {
+            let exact = f64::from(sample) * scale;
+            off_grid |= u32::from(exact.floor() != exact);
+            let rounded = (exact + 0.5).floor();
+            clipped += u32::from(!(rounded >= low && rounded <= high));
+            rounded.clamp(low, high) as i32
+        };
+        if block.channel_count() == 2 {
+            let (left, right) = (block.channel(0), block.channel(1));
+            for ((slots, left), right) in out.as_chunks_mut::<2>().0.iter_mut().zip(left).zip(right) {
+                *slots = [one(*left), one(*right)];
+            }
+        } else {
+            let channels = block.channel_count();
+            for (index, channel) in block.iter().enumerate() {
+                let slots = out.iter_mut().skip(index).step_by(channels);
+                slots.zip(channel).for_each(|(slot, sample)| *slot = one(*sample));
+            }
+        }
+        (clipped.into(), off_grid != 0)
+    }
+}
+
+/// The same with dither, shaped or flat.
+struct Dithered<'a> {
+    quantizer: &'a mut Quantizer,
+    block: &'a Buffer,
+    frame: u64,
+    out: &'a mut [i32],
+}
+
+impl Kernel for Dithered<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self) -> u64 {
+        let Self { quantizer: Quantizer { scale, seed, shape, errors, was_off_grid, .. }, block, frame, out } = self;
+        let channels = block.channel_count();
+        let (low, high) = (-*scale, *scale - 1.0);
         let mut clipped = 0;
         for (index, channel) in block.iter().enumerate() {
             // Each channel walks SplitMix64's one cycle of 2⁶⁴ from a place of its own.
-            let start = mix(self.seed ^ mix((index as u64 + 1).wrapping_mul(STEP)));
+            let start = mix(*seed ^ mix((index as u64 + 1).wrapping_mul(STEP)));
             let mut state = start.wrapping_add(frame.wrapping_mul(STEP));
             for (sample, slot) in channel.iter().zip(out[index..].iter_mut().step_by(channels)) {
-                let exact = f64::from(*sample) * self.scale;
-                self.was_off_grid |= exact.floor() != exact;
-                let wanted = match self.shape {
-                    Some(shape) => exact - fed_back(shape, &self.errors[index]),
+                let exact = f64::from(*sample) * *scale;
+                *was_off_grid |= exact.floor() != exact;
+                let wanted = match shape {
+                    Some(shape) => exact - fed_back(shape, &errors[index]),
                     None => exact,
                 };
-                let mut level = wanted;
-                if self.dithered {
-                    state = state.wrapping_add(STEP);
-                    let drawn = mix(state);
-                    let difference = (drawn >> 32) as i64 - (drawn & 0xFFFF_FFFF) as i64;
-                    level += difference as f64 * (1.0 / 4_294_967_296.0);
-                }
+                state = state.wrapping_add(STEP);
+                let drawn = mix(state);
+                let difference = (drawn >> 32) as i64 - (drawn & 0xFFFF_FFFF) as i64;
+                let level = wanted + difference as f64 * (1.0 / 4_294_967_296.0);
                 let rounded = (level + 0.5).floor();
                 let clips = !(low..=high).contains(&rounded);
                 clipped += u64::from(clips);
-                if let Some(errors) = self.errors.get_mut(index) {
+                if let Some(errors) = errors.get_mut(index) {
                     errors.copy_within(..MAX_ORDER - 1, 1);
                     errors[0] = rounded - wanted;
                     if clips {
@@ -110,7 +171,7 @@ impl Quantizer {
 }
 
 /// What the errors of the frames before take from a frame.
-#[inline]
+#[inline(always)]
 fn fed_back(shape: &NoiseShape, errors: &[f64; MAX_ORDER]) -> f64 {
     shape.coefficients.iter().zip(errors).fold(0.0, |sum, (coefficient, error)| sum + coefficient * error)
 }

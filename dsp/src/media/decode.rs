@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use super::demux::{Container, StreamReader};
 use super::wav::WavReader;
 use crate::buffer::Buffer;
+use crate::control::not_a_number;
 
 /// Most channels of a file.
 const MAX_CHANNELS: u32 = 8;
@@ -351,7 +352,7 @@ impl Decoder {
 /// An error if a sample of the channels, whose first is frame `position`, is NaN or infinite before frame `end`.
 fn numbers<'a>(channels: impl Iterator<Item = &'a [f32]>, position: u64, end: u64) -> Result<(), Fault> {
     for (index, channel) in channels.enumerate() {
-        if let Some(at) = channel.iter().position(|sample| !sample.is_finite()) {
+        if let Some(at) = not_a_number(channel) {
             let (frame, found) = (position + at as u64, channel[at]);
             if frame < end {
                 let message = format!("frame {frame} of channel {} is {found}: expected a number", index + 1);

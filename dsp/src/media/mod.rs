@@ -5,6 +5,7 @@ mod caf;
 mod decode;
 mod demux;
 mod encode;
+mod interleaved;
 mod lossy;
 mod opus;
 pub mod pcm;

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::interleaved::part;
 use crate::buffer::Buffer;
 use crate::digest::Digest;
 
@@ -127,26 +128,6 @@ fn interleave(block: &Buffer, start: usize, out: &mut [u8]) {
     }
 }
 
-/// The reverse of [`interleave`].
-fn deinterleave(bytes: &[u8], out: &mut Buffer, start: usize) {
-    let channel_count = out.channel_count();
-    if channel_count == 2 {
-        let (left, right) = out.stereo_mut();
-        let frames = left[start..].iter_mut().zip(&mut right[start..]);
-        for (slot, (left, right)) in bytes.chunks_exact(2 * SAMPLE_BYTES).zip(frames) {
-            *left = f32::from_le_bytes([slot[0], slot[1], slot[2], slot[3]]);
-            *right = f32::from_le_bytes([slot[4], slot[5], slot[6], slot[7]]);
-        }
-        return;
-    }
-    for (index, channel) in out.iter_mut().enumerate() {
-        let slots = bytes[index * SAMPLE_BYTES..].chunks(channel_count * SAMPLE_BYTES);
-        for (sample, slot) in channel[start..].iter_mut().zip(slots) {
-            *sample = f32::from_le_bytes([slot[0], slot[1], slot[2], slot[3]]);
-        }
-    }
-}
-
 /// A PCM artifact being read, sequentially from any frame.
 pub struct PcmReader {
     file: BufReader<File>,
@@ -247,7 +228,8 @@ impl PcmReader {
             let end = present.min(start + CHUNK_FRAMES);
             self.scratch.resize((end - start) * self.channels * SAMPLE_BYTES, 0);
             self.file.read_exact(&mut self.scratch)?;
-            deinterleave(&self.scratch, out, start);
+            let mut channels: Vec<&mut [f32]> = out.iter_mut().map(|channel| &mut channel[start..end]).collect();
+            part(&self.scratch, &mut channels, f32::from_le_bytes);
         }
         for channel in out.iter_mut() {
             channel[present..].fill(0.0);

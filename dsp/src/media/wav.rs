@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use super::decode::{Fault, Probe};
+use super::interleaved::part;
 
 /// Bytes between us and the file while its header is read. Audio is read in longer pieces, which go past this buffer.
 const HEADER_BUFFER_BYTES: usize = 4096;
@@ -75,27 +76,6 @@ impl Encoding {
             Self::Int32 => part(bytes, channels, |b| i32::from_le_bytes(b) as f32 / 2_147_483_648.0),
             Self::Float32 => part(bytes, channels, f32::from_le_bytes),
             Self::Float64 => part(bytes, channels, |b| f64::from_le_bytes(b) as f32),
-        }
-    }
-}
-
-/// Parts interleaved samples of `B` bytes by channel.
-fn part<const B: usize>(bytes: &[u8], channels: &mut [&mut [f32]], value: impl Fn([u8; B]) -> f32) {
-    let samples = bytes.as_chunks::<B>().0;
-    match channels {
-        [only] => only.iter_mut().zip(samples).for_each(|(out, sample)| *out = value(*sample)),
-        [left, right] => {
-            let frames = samples.as_chunks::<2>().0;
-            for ((left, right), [first, second]) in left.iter_mut().zip(right.iter_mut()).zip(frames) {
-                (*left, *right) = (value(*first), value(*second));
-            }
-        }
-        many => {
-            let stride = many.len();
-            for (index, channel) in many.iter_mut().enumerate() {
-                let samples = samples.iter().skip(index).step_by(stride);
-                channel.iter_mut().zip(samples).for_each(|(out, sample)| *out = value(*sample));
-            }
         }
     }
 }

@@ -302,7 +302,7 @@ processors! {
     /// A reverb.
     reverb: Reverb, revision 3;
     /// Convolution with an impulse response.
-    convolution: Convolution, revision 3;
+    convolution: Convolution, revision 4;
 }
 
 impl Processor {

@@ -17,11 +17,11 @@ use crate::session::valid::{Content, KeySource, MixIndex, TrackIndex};
 /// golden digests change.
 pub const STAGE_REVISIONS: &[(&str, u32)] = &[
     ("decode", 1),
-    ("stem", 2),
+    ("stem", 3),
     ("mix", 1),
     ("group", 1),
     ("solve", 3),
-    ("finish", 5),
+    ("finish", 6),
     ("wav", 2),
     ("bwf", 1),
     ("aiff", 1),

@@ -57,7 +57,7 @@ fn the_length_is_the_input_s_rounded_half_up() {
     assert_eq!(Resampler::output_frames(48_000, 24_000, 3), 2);
     for from_hz in RATES_HZ {
         for to_hz in RATES_HZ {
-            for frames in [0, 1, 2, 100, 4_001] {
+            for frames in [0, 1, 2, 100, 4_001, 30_011] {
                 let exact = frames as f64 * f64::from(to_hz) / f64::from(from_hz);
                 let converted = convert(from_hz, to_hz, &noise(frames));
                 assert_eq!(converted.len(), (exact + 0.5).floor() as usize, "{from_hz} to {to_hz}: {frames} frames");
@@ -142,7 +142,7 @@ fn a_tone_that_the_lower_rate_cannot_hold_disappears() {
 
 #[test]
 fn channels_are_converted_alike_however_many_there_are() {
-    let samples = noise(5_000);
+    let samples = noise(25_000);
     let mono = convert(48_000, 44_100, &samples);
     for channels in [2, 3] {
         let mut input = Buffer::new(channels, samples.len());
@@ -163,9 +163,10 @@ proptest! {
     fn any_split_of_the_input_gives_the_same_bits(
         from in 0..RATES_HZ.len(),
         to in 0..RATES_HZ.len(),
-        pieces in prop::collection::vec(1_usize..700, 1..12),
+        pieces in prop::collection::vec(prop_oneof![1_usize..700, 1_usize..20_000], 1..12),
     ) {
-        let samples = noise(6_000);
+        // Several blocks of whatever length.
+        let samples = noise(50_000);
         let split = convert_in(&mut Resampler::new(RATES_HZ[from], RATES_HZ[to], 1), &samples, &pieces);
         prop_assert!(split == convert(RATES_HZ[from], RATES_HZ[to], &samples));
     }
@@ -176,7 +177,7 @@ proptest! {
         to in prop::sample::select(vec![44_100_u32, 48_000, 88_200, 96_000]),
         part in 0.0_f64..1.0,
     ) {
-        let samples = noise(5_000);
+        let samples = noise(50_000);
         let whole = convert(from, to, &samples);
         let start = (whole.len() as f64 * part) as u64;
         let mut resampler = Resampler::starting_at(from, to, 1, start);

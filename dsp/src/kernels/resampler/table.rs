@@ -3,13 +3,9 @@
 use core::array;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::kernels::kaiser::bessel_i0;
-use crate::math;
+use super::filter::Filter;
+use super::ratio;
 
-/// Shape of the Kaiser window; gives a stop band of about 200 dB.
-const BETA: f64 = 21.2;
-/// Half the filter's length in frames of the lower rate.
-const HALF_WIDTH: f64 = 160.0;
 /// Sums run in this many lanes, whatever the machine's vectors.
 pub(super) const LANES: usize = 8;
 /// Tables of up to this many taps (32 MiB) hold every phase; larger ones are interpolated.
@@ -40,8 +36,7 @@ pub(super) struct Table {
 impl Table {
     /// The taps between two rates.
     pub(super) fn of(from_hz: u32, to_hz: u32) -> Arc<Self> {
-        let divisor = greatest_common_divisor(from_hz, to_hz);
-        let (up, down) = (u64::from(to_hz / divisor), u64::from(from_hz / divisor));
+        let (up, down) = ratio(from_hz, to_hz);
         let mut memo = MEMO.lock().unwrap_or_else(PoisonError::into_inner);
         let table = match memo.iter().position(|table| table.up == up && table.down == down) {
             Some(index) => memo.remove(index),
@@ -55,31 +50,16 @@ impl Table {
     fn new(up: u64, down: u64) -> Self {
         // Input frames per frame of the lower rate: above 1 when the rate falls.
         let stretch = (down as f64 / up as f64).max(1.0);
-        let half = HALF_WIDTH * stretch;
-        let width = (half.ceil() as usize * 2).next_multiple_of(LANES);
+        let filter = Filter::new(stretch);
+        let width = (filter.half.ceil() as usize * 2).next_multiple_of(LANES);
         let interpolated = up * width as u64 > MAX_TAPS;
         let phases = if interpolated { GRID } else { up };
-        // Where the main lobe of the window's spectrum ends, in cycles per frame of the lower rate: Kaiser 1974.
-        let lobe = (BETA * BETA + core::f64::consts::PI * core::f64::consts::PI).sqrt()
-            / (core::f64::consts::PI * 2.0 * HALF_WIDTH);
-        let cutoff = (0.5 - lobe) / stretch;
-        let scale = 1.0 / bessel_i0(BETA);
-        let tap = |tau: f64| {
-            let place = tau / half;
-            if place.abs() >= 1.0 {
-                return 0.0;
-            }
-            let window = bessel_i0(BETA * (1.0 - place * place).sqrt()) * scale;
-            let angle = core::f64::consts::PI * 2.0 * cutoff * tau;
-            let sinc = if angle == 0.0 { 1.0 } else { math::sin(angle) / angle };
-            2.0 * cutoff * sinc * window
-        };
         let (first, last) = if interpolated { (-1, GRID as i64 + 2) } else { (0, up as i64) };
         let mut taps = Vec::with_capacity((last - first) as usize * width);
         for phase in first..last {
             let start = taps.len();
             let shift = phase as f64 / phases as f64 + (width / 2 - 1) as f64;
-            taps.extend((0..width).map(|index| tap(shift - index as f64)));
+            taps.extend((0..width).map(|index| filter.tap(shift - index as f64)));
             // A constant comes out as that constant at every phase.
             let sum: f64 = taps[start..].iter().sum();
             taps[start..].iter_mut().for_each(|tap| *tap /= sum);
@@ -113,18 +93,14 @@ impl Table {
     }
 }
 
-fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a.max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use core::f64::consts::TAU;
 
+    use super::super::filter::{BETA, HALF_WIDTH};
     use super::*;
+    use crate::kernels::kaiser::bessel_i0;
+    use crate::math;
     use crate::units::db_from_gain;
 
     /// The −3 dB frequency in parts of the lower rate.

@@ -140,7 +140,11 @@ impl FileWriter {
         match (samples, depth) {
             (Samples::Int(samples), Depth::Int16 | Depth::Int24) => {
                 let full_scale = if depth == Depth::Int16 { 1 << 15 } else { 1 << 23 };
-                if let Some(over) = samples.iter().find(|sample| !(-full_scale..full_scale).contains(*sample)) {
+                let lies_outside = |sample: &&i32| !(-full_scale..full_scale).contains(*sample);
+                // Chunks are looked at whole, which vectors do at once.
+                let has_over = |chunk: &&[i32]| chunk.iter().fold(false, |any, sample| any | lies_outside(&sample));
+                let over = samples.chunks(64).find(has_over).and_then(|chunk| chunk.iter().find(lies_outside));
+                if let Some(over) = over {
                     return Err(invalid(format!("the sample {over} lies outside -{full_scale} to {}", full_scale - 1)));
                 }
             }

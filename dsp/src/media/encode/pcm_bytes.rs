@@ -2,6 +2,7 @@
 
 use super::Samples;
 use crate::session::document::Depth;
+use crate::simd::{self, Kernel};
 
 /// Which byte of a sample comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,20 @@ pub(super) fn fill(samples: Samples<'_>, depth: Depth, endian: Endian, out: &mut
 /// Into room that is there already: appending sample by sample costs more than all else about a file.
 fn each<T, const N: usize>(samples: &[T], out: &mut Vec<u8>, bytes: impl Fn(&T) -> [u8; N]) {
     out.resize(N * samples.len(), 0);
-    for (slot, sample) in out.chunks_exact_mut(N).zip(samples) {
-        slot.copy_from_slice(&bytes(sample));
+    simd::run(Each { samples, slots: out.as_chunks_mut().0, bytes });
+}
+
+struct Each<'a, T, const N: usize, F> {
+    samples: &'a [T],
+    slots: &'a mut [[u8; N]],
+    bytes: F,
+}
+
+impl<T, const N: usize, F: Fn(&T) -> [u8; N]> Kernel for Each<'_, T, N, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.slots.iter_mut().zip(self.samples).for_each(|(slot, sample)| *slot = (self.bytes)(sample));
     }
 }
