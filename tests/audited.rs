@@ -18,7 +18,7 @@ const SLOWLY: [&str; 2] = ["--block-frames", "1"];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is made wrong in a farm with one job that succeeded and one of which two tasks run, and the one rule that it breaks.
-const WRONGS: [(&str, &str); 32] = [
+const WRONGS: [(&str, &str); 34] = [
     (
         "with ended as (
             update job set last_sequence = last_sequence + 1 where state = 'succeeded' returning *)
@@ -27,11 +27,20 @@ const WRONGS: [(&str, &str); 32] = [
         "a job did not end once for each time that it was run",
     ),
     ("update job set state = 'cancelled' where state = 'succeeded'", "a job is not as its newest event tells"),
+    (
+        "update job set undone_tasks = undone_tasks + 1 where state = 'active'",
+        "a job's work is not what its tasks add up to",
+    ),
+    (
+        "update job set done_cost = 0, work_cost = work_cost + 1 where state = 'succeeded'",
+        "a job's work is not what its tasks add up to",
+    ),
     ("update job set last_sequence = last_sequence + 1", "the events of a job have gaps"),
     ("delete from event where sequence = 2", "the events of a job have gaps"),
     ("update deliverable set delivered = false", "a succeeded job lacks a task or a delivery"),
     (
-        "delete from job_task where task_id in (select task_id from lease)",
+        "delete from job_task where task_id in (select task_id from lease);
+         select count_work(project_id, array_agg(job_id)) from job group by project_id",
         "a task is unfinished for which no active job waits",
     ),
     (

@@ -9,7 +9,7 @@
 //! - what 1,000 heartbeating workers cost, and how soon they hear of a cancelled task;
 //! - submitting a session of 100 tracks beyond its uploads: FindMissing and SubmitJob.
 //!
-//! `make bench` runs it. The coordinator is a process of its own, so that its CPU time can be told from the workers'.
+//! `make bench` runs it; `MIXDOWN_BENCH_QUEUE` names the parts to run. The coordinator is a process of its own, so that its CPU time can be told from the workers'.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -35,6 +35,9 @@ use crate::coordinator::Coordinator;
 /// How long throughput is measured.
 const SECONDS: Duration = Duration::from_secs(8);
 
+/// What `MIXDOWN_BENCH_QUEUE` may name, separated by commas; all of it unless told.
+const PARTS: [&str; 6] = ["pairs", "start", "pulse", "depth", "history", "snapshot"];
+
 /// One line of the table.
 struct Line {
     what: &'static str,
@@ -57,95 +60,127 @@ async fn measure() {
     options.search_path = std::env::var_os("PATH");
     options.programs_dir = std::env::var_os("MIXDOWN_POSTGRES_BIN").map(PathBuf::from);
     let postgres = PrivatePostgres::start(&options).await.unwrap();
-
-    let (plain, _) = fresh(&postgres, "without_us", false).await;
-    let without_us = without_us::pairs_per_second(&plain, SECONDS).await;
-    plain.close().await;
-
-    let (pool, url) = fresh(&postgres, "farm", true).await;
-    let coordinator = Coordinator::start(&url, folder.path());
-    let pairs = workers::pairs_per_second(&pool, &coordinator, SECONDS).await;
-    tell(&Line {
-        what: "claim and settle pairs per second, 1,000 workers",
-        measured: format!("{pairs:.0} of {without_us:.0} without us: {:.0} %", 100.0 * pairs / without_us),
-        goal: "at least 50 %",
-        reached: pairs >= 0.5 * without_us,
-    });
-    coordinator.stop();
-
-    let (pool, url) = fresh(&postgres, "idle", true).await;
-    let coordinator = Coordinator::start(&url, folder.path());
-    let (half, most) = workers::ready_to_started(&pool, &coordinator).await;
-    tell(&Line {
-        what: "from ready to started",
-        measured: format!("p50 {half:.1} ms, p99 {most:.1} ms"),
-        goal: "p50 20 ms, p99 100 ms",
-        reached: half <= 20.0 && most <= 100.0,
-    });
-    coordinator.stop();
-
-    let (pool, url) = fresh(&postgres, "pulse", true).await;
-    let coordinator = Coordinator::start(&url, folder.path());
-    let pulse = pulse::measure(&pool, &coordinator).await;
-    tell(&Line {
-        what: "1,000 heartbeating workers, share of a core",
-        measured: format!("coordinator {:.3}, PostgreSQL {:.3}", pulse.coordinator, pulse.postgres),
-        goal: "less than 0.1 together",
-        reached: pulse.coordinator + pulse.postgres < 0.1,
-    });
-    tell(&Line {
-        what: "from cancel to the worker, with them",
-        measured: format!("longest {:.0} ms of {}", pulse.cancel_ms, pulse.cancels),
-        goal: "2000 ms",
-        reached: pulse.cancel_ms <= 2000.0,
-    });
-    let submitting = submitting::milliseconds(&pool, &coordinator).await;
-    tell(&Line {
-        what: "submitting a session of 100 tracks",
-        measured: format!("median {submitting:.0} ms"),
-        goal: "50 ms",
-        reached: submitting <= 50.0,
-    });
-    coordinator.stop();
-
-    let (pool, _) = fresh(&postgres, "deep", true).await;
-    let (shallow, deep) = depth::claim_milliseconds(&pool).await;
-    tell(&Line {
-        what: "a claim of 20 before 1,000,000 tasks",
-        measured: format!("{deep:.2} ms, {shallow:.2} ms before 2,000: {:+.0} %", 100.0 * (deep / shallow - 1.0)),
-        goal: "less than +20 %",
-        reached: deep < 1.2 * shallow,
-    });
-    pool.close().await;
-
-    let (pool, _) = fresh(&postgres, "history", true).await;
-    let (new, old) = history::claim_milliseconds(&pool).await;
-    tell(&Line {
-        what: "a claim of 20 after a year of 110,000 jobs",
-        measured: format!("{old:.2} ms, {new:.2} ms without: {:+.0} %", 100.0 * (old / new - 1.0)),
-        goal: "less than +10 %",
-        reached: old < 1.1 * new,
-    });
-    pool.close().await;
-
-    let mut claims = Vec::new();
-    for (name, held) in [("unheld", false), ("held", true)] {
-        let (pool, url) = fresh(&postgres, name, true).await;
-        let coordinator = Coordinator::start(&url, folder.path());
-        claims.push(snapshot::claim_milliseconds(&pool, &coordinator, held).await);
-        coordinator.stop();
-        pool.close().await;
+    let bench = Bench { postgres, folder: folder.path().to_owned() };
+    let only = std::env::var("MIXDOWN_BENCH_QUEUE").unwrap_or_else(|_| PARTS.join(","));
+    for part in only.split(',') {
+        match part {
+            "pairs" => bench.pairs().await,
+            "start" => bench.start().await,
+            "pulse" => bench.pulse().await,
+            "depth" => bench.depth().await,
+            "history" => bench.history().await,
+            "snapshot" => bench.snapshot().await,
+            other => panic!("MIXDOWN_BENCH_QUEUE: {other:?} is none of {}", PARTS.join(", ")),
+        }
     }
-    let lowered = 100.0 * (1.0 - claims[0] / claims[1]);
-    let seconds = snapshot::seconds();
-    tell(&Line {
-        what: "claims per second under a snapshot held open",
-        measured: format!("{lowered:.0} % lower ({:.2} ms, {:.2} ms) after {seconds} s", claims[1], claims[0]),
-        goal: if seconds >= 600 { "less than 10 % lower" } else { "less than 10 % after 600 s" },
-        reached: lowered < 10.0 && seconds >= 600,
-    });
+    bench.postgres.stop().await.unwrap();
+}
 
-    postgres.stop().await.unwrap();
+struct Bench {
+    postgres: PrivatePostgres,
+    folder: PathBuf,
+}
+
+impl Bench {
+    /// A database of its own with our schema, and a coordinator for it.
+    async fn farm(&self, name: &str) -> (PgPool, Coordinator) {
+        let (pool, url) = fresh(&self.postgres, name, true).await;
+        (pool, Coordinator::start(&url, &self.folder))
+    }
+
+    async fn pairs(&self) {
+        let (plain, _) = fresh(&self.postgres, "without_us", false).await;
+        let without_us = without_us::pairs_per_second(&plain, SECONDS).await;
+        plain.close().await;
+        let (pool, coordinator) = self.farm("farm").await;
+        let pairs = workers::pairs_per_second(&pool, &coordinator, SECONDS).await;
+        coordinator.stop();
+        tell(&Line {
+            what: "claim and settle pairs per second, 1,000 workers",
+            measured: format!("{pairs:.0} of {without_us:.0} without us: {:.0} %", 100.0 * pairs / without_us),
+            goal: "at least 50 %",
+            reached: pairs >= 0.5 * without_us,
+        });
+    }
+
+    async fn start(&self) {
+        let (pool, coordinator) = self.farm("idle").await;
+        let (half, most) = workers::ready_to_started(&pool, &coordinator).await;
+        coordinator.stop();
+        tell(&Line {
+            what: "from ready to started",
+            measured: format!("p50 {half:.1} ms, p99 {most:.1} ms"),
+            goal: "p50 20 ms, p99 100 ms",
+            reached: half <= 20.0 && most <= 100.0,
+        });
+    }
+
+    async fn pulse(&self) {
+        let (pool, coordinator) = self.farm("pulse").await;
+        let pulse = pulse::measure(&pool, &coordinator).await;
+        tell(&Line {
+            what: "1,000 heartbeating workers, share of a core",
+            measured: format!("coordinator {:.3}, PostgreSQL {:.3}", pulse.coordinator, pulse.postgres),
+            goal: "less than 0.1 together",
+            reached: pulse.coordinator + pulse.postgres < 0.1,
+        });
+        tell(&Line {
+            what: "from cancel to the worker, with them",
+            measured: format!("longest {:.0} ms of {}", pulse.cancel_ms, pulse.cancels),
+            goal: "2000 ms",
+            reached: pulse.cancel_ms <= 2000.0,
+        });
+        let submitting = submitting::milliseconds(&pool, &coordinator).await;
+        coordinator.stop();
+        tell(&Line {
+            what: "submitting a session of 100 tracks",
+            measured: format!("median {submitting:.0} ms"),
+            goal: "50 ms",
+            reached: submitting <= 50.0,
+        });
+    }
+
+    async fn depth(&self) {
+        let (pool, _) = fresh(&self.postgres, "deep", true).await;
+        let (shallow, deep) = depth::claim_milliseconds(&pool).await;
+        pool.close().await;
+        tell(&Line {
+            what: "a claim of 20 before 1,000,000 tasks",
+            measured: format!("{deep:.2} ms, {shallow:.2} ms before 2,000: {:+.0} %", 100.0 * (deep / shallow - 1.0)),
+            goal: "less than +20 %",
+            reached: deep < 1.2 * shallow,
+        });
+    }
+
+    async fn history(&self) {
+        let (pool, _) = fresh(&self.postgres, "history", true).await;
+        let (new, old) = history::claim_milliseconds(&pool).await;
+        pool.close().await;
+        tell(&Line {
+            what: "a claim of 20 after a year of 110,000 jobs",
+            measured: format!("{old:.2} ms, {new:.2} ms without: {:+.0} %", 100.0 * (old / new - 1.0)),
+            goal: "less than +10 %",
+            reached: old < 1.1 * new,
+        });
+    }
+
+    async fn snapshot(&self) {
+        let mut claims = Vec::new();
+        for (name, held) in [("unheld", false), ("held", true)] {
+            let (pool, coordinator) = self.farm(name).await;
+            claims.push(snapshot::claim_milliseconds(&pool, &coordinator, held).await);
+            coordinator.stop();
+            pool.close().await;
+        }
+        let lowered = 100.0 * (1.0 - claims[0] / claims[1]);
+        let seconds = snapshot::seconds();
+        tell(&Line {
+            what: "claims per second under a snapshot held open",
+            measured: format!("{lowered:.0} % lower ({:.2} ms, {:.2} ms) after {seconds} s", claims[1], claims[0]),
+            goal: if seconds >= 600 { "less than 10 % lower" } else { "less than 10 % after 600 s" },
+            reached: lowered < 10.0 && seconds >= 600,
+        });
+    }
 }
 
 fn tell(line: &Line) {

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use tokio::task::JoinSet;
 
 use crate::coordinator::Coordinator;
-use crate::workers::{Products, WORKERS, lease, register, settle};
+use crate::workers::{WORKERS, lease, register, settle};
 use crate::{depth, jobs, pulse};
 
 /// Workers that lease and settle one task each a second: 100 settlements a second. The others hold one task and beat.
@@ -28,13 +28,13 @@ pub async fn claim_milliseconds(pool: &PgPool, coordinator: &Coordinator, held: 
     for _ in 0..tasks.div_ceil(100) {
         jobs::queue(pool, 100).await;
     }
-    sqlx::query("analyze").execute(pool).await.unwrap();
+    jobs::analyze(pool).await;
     let mut snapshot = pool.begin().await.unwrap();
     if held {
         sqlx::query("set transaction isolation level repeatable read").execute(&mut *snapshot).await.unwrap();
         sqlx::query("select count(*) from task").execute(&mut *snapshot).await.unwrap();
     }
-    let products = Arc::new(Products::of(pool, coordinator).await);
+    let products = Arc::new(jobs::products(pool, &coordinator.store).await);
     let mut running = JoinSet::new();
     for (number, (worker_id, mut client)) in register(coordinator, WORKERS, 1).await.into_iter().enumerate() {
         if number >= SETTLING {

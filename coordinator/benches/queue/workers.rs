@@ -10,6 +10,7 @@ use mixdown_proto::v1::{
     Assignment, LeaseRequest, MadeArtifact, RegisterRequest, SettleRequest, TaskSuccess, settle_request::Outcome,
 };
 use sqlx::PgPool;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::transport::Channel;
@@ -24,7 +25,7 @@ const CONNECTIONS: usize = 16;
 /// Tasks of one claim, and of one job.
 const TASKS: i32 = 20;
 /// Jobs queued for the throughput: enough that the queue never runs dry.
-const JOBS: usize = 500;
+const JOBS: usize = 1000;
 const TASKS_OF_A_JOB: usize = 100;
 
 pub type Client = WorkerServiceClient<Channel>;
@@ -55,27 +56,13 @@ pub fn lease(worker_id: &str, max_tasks: i32, wait_seconds: f64) -> LeaseRequest
     LeaseRequest { worker_id: worker_id.to_owned(), max_tasks, wait_seconds, request_id }
 }
 
-/// What queued tasks make: the same bytes under their own keys.
-pub struct Products {
-    keys: BTreeMap<String, String>,
-    blob: (String, i64),
-}
-
-impl Products {
-    /// Those of all tasks that are queued.
-    pub async fn of(pool: &PgPool, coordinator: &Coordinator) -> Self {
-        Self { keys: jobs::keys(pool).await, blob: jobs::store(&coordinator.store).await }
-    }
-}
+/// What queued tasks make, by task: key, digest and size.
+pub type Products = BTreeMap<String, (String, String, i64)>;
 
 /// Settles a task as done.
 pub async fn settle(client: &mut Client, worker_id: &str, task: Assignment, products: &Products) {
-    let made = MadeArtifact {
-        key: products.keys[&task.task_id].clone(),
-        digest: products.blob.0.clone(),
-        size_bytes: products.blob.1,
-        report_json: String::new(),
-    };
+    let (key, digest, size_bytes) = products[&task.task_id].clone();
+    let made = MadeArtifact { key, digest, size_bytes, report_json: String::new() };
     let request = SettleRequest {
         worker_id: worker_id.to_owned(),
         task_id: task.task_id,
@@ -87,36 +74,41 @@ pub async fn settle(client: &mut Client, worker_id: &str, task: Assignment, prod
     assert!(!client.settle(request).await.unwrap().into_inner().lease_lost);
 }
 
-/// Leases and settlements of 1,000 workers, each claiming 20 and settling one after the other.
+/// Leases and settlements of 1,000 workers, each claiming 20 and settling one after the other, counted in both halves from
+/// when every worker has had its first tasks.
 pub async fn pairs_per_second(pool: &PgPool, coordinator: &Coordinator, duration: Duration) -> f64 {
     for _ in 0..JOBS {
         jobs::queue(pool, TASKS_OF_A_JOB).await;
     }
-    sqlx::query("analyze").execute(pool).await.unwrap();
-    let made = Arc::new(Products::of(pool, coordinator).await);
-    let workers = register(coordinator, WORKERS, TASKS).await;
-    let (settled, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    jobs::analyze(pool).await;
+    let made = Arc::new(jobs::products(pool, &coordinator.store).await);
+    let halves = Arc::new(AtomicU64::new(0));
+    let begun = Arc::new(Barrier::new(WORKERS + 1));
     let mut running = JoinSet::new();
-    for (worker_id, mut client) in workers {
-        let (made, settled) = (Arc::clone(&made), Arc::clone(&settled));
+    for (worker_id, mut client) in register(coordinator, WORKERS, TASKS).await {
+        let (made, halves, begun) = (Arc::clone(&made), Arc::clone(&halves), Arc::clone(&begun));
         running.spawn(async move {
-            while begun.elapsed() < duration {
-                let leased = client.lease(lease(&worker_id, TASKS, 1.0)).await.unwrap().into_inner();
+            let mut leased = client.lease(lease(&worker_id, TASKS, 60.0)).await.unwrap().into_inner();
+            begun.wait().await;
+            loop {
                 for task in leased.assignments {
                     settle(&mut client, &worker_id, task, &made).await;
-                    settled.fetch_add(1, Ordering::Relaxed);
-                    if begun.elapsed() >= duration {
-                        return;
-                    }
+                    halves.fetch_add(1, Ordering::Relaxed);
                 }
+                leased = client.lease(lease(&worker_id, TASKS, 60.0)).await.unwrap().into_inner();
+                halves.fetch_add(leased.assignments.len() as u64, Ordering::Relaxed);
             }
         });
     }
-    running.join_all().await;
+    begun.wait().await;
+    let begun = Instant::now();
+    tokio::time::sleep(duration).await;
+    let pairs = halves.load(Ordering::Relaxed) as f64 / 2.0 / begun.elapsed().as_secs_f64();
+    running.shutdown().await;
     let left: i64 =
         sqlx::query_scalar("select count(*) from task where state = 'ready'").fetch_one(pool).await.unwrap();
     assert!(left > 0, "the queue ran dry: {JOBS} jobs are too few for this machine");
-    settled.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
+    pairs
 }
 
 /// Milliseconds from a job's commit to its worker's answer, half of them and 99 of 100, while 1,000 workers wait and 20

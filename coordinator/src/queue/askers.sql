@@ -6,9 +6,14 @@ select
     (extract(epoch from worker.register_time) * 1000000)::bigint as register_micros,
     coalesce(load.slots, 0)::bigint as used_slots,
     coalesce(load.memory_bytes, 0)::bigint as used_memory_bytes,
-    exists (
-        select from attempt
-        where attempt.worker_id = asking.worker_id and attempt.lease_request_id = asking.request_id) as answered
+    -- No `exists`, of which the planner may make one look through all attempts.
+    coalesce(
+        (
+            select true from attempt
+            where attempt.worker_id = asking.worker_id and attempt.lease_request_id = asking.request_id
+            limit 1
+        ),
+        false) as answered
 from unnest($1::uuid[], $2::uuid[]) with ordinality as asking (worker_id, request_id, place)
 join worker using (worker_id)
 cross join lateral (

@@ -152,7 +152,7 @@ async fn stop(
         .execute(&mut *transaction)
         .await?;
     events::record_tasks(transaction, &running.project_id, &[(running.task_id, message)]).await?;
-    let jobs = ending::jobs_waiting_for(transaction, &running.project_id, running.task_id).await?;
+    let jobs = ending::jobs_waiting_for(transaction, &running.project_id, &[running.task_id]).await?;
     let failure = Failure { kind: failure.kind, message: format!("{}: {}", running.display_name, failure.message) };
     ending::stop_jobs(transaction, &running.project_id, &jobs, Some(&failure)).await
 }

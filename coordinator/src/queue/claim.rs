@@ -7,9 +7,10 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::events::{self, Happened};
 use super::placement::{Asker, Offer, Placed, Reserved, place};
 use super::supply::{self, Supply};
-use super::{Error, begin, events};
+use super::{Error, begin};
 
 /// A worker asks for tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,11 +252,11 @@ async fn write(
     workers: &[Uuid],
     calls: &[Uuid],
     lease: Duration,
-) -> Result<Vec<(String, Uuid, String)>, Error> {
+) -> Result<Vec<Happened>, Error> {
     if placed.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(sqlx::query_as(include_str!("claim.sql"))
+    let claimed: Vec<(String, Uuid, String)> = sqlx::query_as(include_str!("claim.sql"))
         .bind(placed.iter().map(|placed| supply.project_of(placed.front)).collect::<Vec<_>>())
         .bind(placed.iter().map(|placed| placed.task_id).collect::<Vec<_>>())
         .bind(placed.iter().map(|placed| workers[placed.asker]).collect::<Vec<_>>())
@@ -263,7 +264,8 @@ async fn write(
         .bind(placed.iter().map(|placed| placed.slots).collect::<Vec<_>>())
         .bind(lease.as_secs_f64())
         .fetch_all(transaction)
-        .await?)
+        .await?;
+    Ok(claimed.into_iter().map(|(project_id, task_id, message)| Happened::to(&project_id, task_id, message)).collect())
 }
 
 /// What calls were given, by worker and call.

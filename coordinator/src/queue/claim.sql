@@ -1,4 +1,4 @@
--- Leases tasks ($1, $2), chosen under the queue's lock, to workers $3, for Lease calls $4, taking $5 of their slots, for
+-- Leases tasks ($1, $2), found ready under the queue's lock, to workers $3, for Lease calls $4, taking $5 of their slots, for
 -- $6 seconds: task, attempt and lease in one statement. Gives project, task and an event's text.
 with chosen as (
     select *
@@ -9,7 +9,7 @@ claimed as (
     update task
     set state = 'running', attempt = task.attempt + 1, worker_id = chosen.worker_id
     from chosen
-    where task.project_id = chosen.project_id and task.task_id = chosen.task_id and task.state = 'ready'
+    where task.project_id = chosen.project_id and task.task_id = chosen.task_id
     returning
         task.project_id, task.task_id, task.attempt, task.display_name, task.demand_id,
         chosen.worker_id, chosen.request_id, chosen.slots, chosen.place

@@ -115,6 +115,8 @@ async fn plan_anew(
         .bind(stranded.iter().map(|job| job.job_id).collect::<Vec<_>>())
         .execute(&mut *transaction)
         .await?;
+    let concerned: Vec<Uuid> = stranded.iter().map(|job| job.job_id).collect();
+    ending::count_work(transaction, project_id, &concerned).await?;
     let mut replanned = Vec::new();
     for job in &stranded {
         // The next job finds what this one is about to make in the making.

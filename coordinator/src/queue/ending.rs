@@ -18,6 +18,9 @@ pub(crate) async fn finish_jobs_everywhere(
     transaction: &mut PgConnection,
     jobs: &[(String, Uuid)],
 ) -> Result<(), Error> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
     let (projects, ids): (Vec<&str>, Vec<Uuid>) =
         jobs.iter().map(|(project_id, id)| (project_id.as_str(), *id)).unzip();
     let finished: Vec<(String, Uuid)> =
@@ -28,27 +31,23 @@ pub(crate) async fn finish_jobs_everywhere(
     Ok(())
 }
 
-/// The active jobs that wait for a task.
+/// The active jobs of a project that wait for any of these tasks.
 pub(crate) async fn jobs_waiting_for(
     transaction: &mut PgConnection,
     project_id: &str,
-    task_id: Uuid,
-) -> Result<Vec<Uuid>, Error> {
-    let jobs = jobs_waiting_for_any(transaction, &[project_id], &[task_id]).await?;
-    Ok(jobs.into_iter().map(|(_, job_id)| job_id).collect())
-}
-
-/// The active jobs that wait for any of these tasks, each named with its project.
-pub(crate) async fn jobs_waiting_for_any(
-    transaction: &mut PgConnection,
-    projects: &[&str],
     tasks: &[Uuid],
-) -> Result<Vec<(String, Uuid)>, Error> {
-    Ok(sqlx::query_as(include_str!("jobs_waiting_for_tasks.sql"))
-        .bind(projects)
+) -> Result<Vec<Uuid>, Error> {
+    Ok(sqlx::query_scalar(include_str!("jobs_waiting_for_tasks.sql"))
+        .bind(project_id)
         .bind(tasks)
         .fetch_all(transaction)
         .await?)
+}
+
+/// Counts anew what jobs of a project wait for: they were linked to tasks, or tasks that they are linked to were put back.
+pub(crate) async fn count_work(transaction: &mut PgConnection, project_id: &str, jobs: &[Uuid]) -> Result<(), Error> {
+    sqlx::query(include_str!("count_work.sql")).bind(project_id).bind(jobs).execute(transaction).await?;
+    Ok(())
 }
 
 /// Ends active jobs that did not succeed: cancels those of their tasks for which no other active job waits, running

@@ -7,24 +7,63 @@ use super::Error;
 use crate::state::{JobState, TaskState};
 use crate::wakeup;
 
-/// Records what has just happened to tasks of a project; see [`record_everywhere`].
+/// Something that has just happened to a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Happened {
+    pub project_id: String,
+    pub task_id: Uuid,
+    /// For people.
+    pub message: String,
+    /// It was its success, which counts as work done.
+    pub succeeded: bool,
+}
+
+impl Happened {
+    /// Anything but success.
+    pub fn to(project_id: &str, task_id: Uuid, message: String) -> Self {
+        Self { project_id: project_id.to_owned(), task_id, message, succeeded: false }
+    }
+}
+
+/// A job that an event was recorded for.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Concerned {
+    pub project_id: String,
+    pub job_id: Uuid,
+    /// It waits for tasks.
+    pub waits: bool,
+}
+
+/// Records what has just happened to tasks of a project, none of them success; see [`record_everywhere`].
 pub(crate) async fn record_tasks(
     transaction: &mut PgConnection,
     project_id: &str,
     happened: &[(Uuid, String)],
 ) -> Result<(), Error> {
-    record(transaction, include_str!("record_task_events.sql"), &within(project_id, happened)).await
+    let happened: Vec<_> =
+        happened.iter().map(|(task_id, message)| Happened::to(project_id, *task_id, message.clone())).collect();
+    record_everywhere(transaction, &happened).await?;
+    Ok(())
 }
 
-/// Records what has just happened to tasks, each named with its project, for every active job that waits for them, and
-/// wakes their watchers. Call it before a job's state changes: a job's last event is its end.
+/// Records what has just happened to tasks, for every active job that waits for them, counts the work done and wakes
+/// watchers. Call it before a job's state changes: a job's last event is its end.
 pub(crate) async fn record_everywhere(
     transaction: &mut PgConnection,
-    happened: &[(String, Uuid, String)],
-) -> Result<(), Error> {
-    let happened: Vec<Happened<'_>> =
-        happened.iter().map(|(project_id, id, message)| (project_id.as_str(), *id, message.as_str())).collect();
-    record(transaction, include_str!("record_task_events.sql"), &happened).await
+    happened: &[Happened],
+) -> Result<Vec<Concerned>, Error> {
+    if happened.is_empty() {
+        return Ok(Vec::new());
+    }
+    let jobs: Vec<Concerned> = sqlx::query_as(include_str!("record_task_events.sql"))
+        .bind(happened.iter().map(|happened| happened.project_id.as_str()).collect::<Vec<_>>())
+        .bind(happened.iter().map(|happened| happened.task_id).collect::<Vec<_>>())
+        .bind(happened.iter().map(|happened| happened.message.as_str()).collect::<Vec<_>>())
+        .bind(happened.iter().map(|happened| happened.succeeded).collect::<Vec<_>>())
+        .fetch_all(&mut *transaction)
+        .await?;
+    wake(transaction, &jobs).await?;
+    Ok(jobs)
 }
 
 /// Records something that concerns jobs of a project as a whole, and wakes their watchers.
@@ -33,30 +72,20 @@ pub(crate) async fn record_jobs(
     project_id: &str,
     happened: &[(Uuid, String)],
 ) -> Result<(), Error> {
-    record(transaction, include_str!("record_job_events.sql"), &within(project_id, happened)).await
-}
-
-/// Project, task or job, what to tell.
-type Happened<'a> = (&'a str, Uuid, &'a str);
-
-fn within<'a>(project_id: &'a str, happened: &'a [(Uuid, String)]) -> Vec<Happened<'a>> {
-    happened.iter().map(|(id, message)| (project_id, *id, message.as_str())).collect()
-}
-
-/// Runs a statement that records what happened, each to the task or job of its id, and gives the jobs to wake.
-async fn record(
-    transaction: &mut PgConnection,
-    statement: &'static str,
-    happened: &[Happened<'_>],
-) -> Result<(), Error> {
     if happened.is_empty() {
         return Ok(());
     }
-    let projects: Vec<&str> = happened.iter().map(|(project_id, _, _)| *project_id).collect();
-    let ids: Vec<Uuid> = happened.iter().map(|(_, id, _)| *id).collect();
-    let messages: Vec<&str> = happened.iter().map(|(_, _, message)| *message).collect();
-    let jobs: Vec<Uuid> =
-        sqlx::query_scalar(statement).bind(projects).bind(ids).bind(messages).fetch_all(&mut *transaction).await?;
+    let jobs: Vec<Concerned> = sqlx::query_as(include_str!("record_job_events.sql"))
+        .bind(happened.iter().map(|_| project_id).collect::<Vec<_>>())
+        .bind(happened.iter().map(|(job_id, _)| *job_id).collect::<Vec<_>>())
+        .bind(happened.iter().map(|(_, message)| message.as_str()).collect::<Vec<_>>())
+        .fetch_all(&mut *transaction)
+        .await?;
+    wake(transaction, &jobs).await
+}
+
+async fn wake(transaction: &mut PgConnection, jobs: &[Concerned]) -> Result<(), Error> {
+    let jobs: Vec<Uuid> = jobs.iter().map(|job| job.job_id).collect();
     wakeup::notify_jobs(transaction, &jobs).await
 }
 

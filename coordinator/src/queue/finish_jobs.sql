@@ -3,10 +3,7 @@ update job
 set state = 'succeeded', end_time = now()
 from unnest($1::text[], $2::uuid[]) as perhaps (project_id, job_id)
 where job.project_id = perhaps.project_id and job.job_id = perhaps.job_id and job.state = 'active'
-    and not exists (
-        select from job_task
-        join task using (project_id, task_id)
-        where job_task.project_id = job.project_id and job_task.job_id = job.job_id and task.state <> 'succeeded')
+    and job.undone_tasks = 0
     and not exists (
         select from deliverable
         where deliverable.project_id = job.project_id and deliverable.job_id = job.job_id and not delivered)

@@ -1,7 +1,6 @@
--- The active jobs that wait for tasks ($1, $2), with their projects.
-select distinct job.project_id, job.job_id
-from unnest($1::text[], $2::uuid[]) as concerned (project_id, task_id)
-join job_task using (project_id, task_id)
-join job on job.project_id = job_task.project_id and job.job_id = job_task.job_id
-where job.state = 'active'
-order by job.project_id, job.job_id
+-- The active jobs of project $1 that wait for any of tasks $2.
+select distinct job.job_id
+from job_task
+join job using (project_id, job_id)
+where job_task.project_id = $1 and job_task.task_id = any ($2) and job.state = 'active'
+order by job.job_id

@@ -1,4 +1,5 @@
--- Records an event ($3, one per job) that concerns jobs ($1, $2) as a whole. Gives the jobs concerned.
+-- Records an event ($3, one per job) that concerns jobs ($1, $2) as a whole. Gives the jobs concerned, with whether they
+-- have tasks left.
 with told as (
     select * from unnest($1::text[], $2::uuid[], $3::text[]) as told (project_id, job_id, message)
 ),
@@ -7,8 +8,11 @@ numbered as (
     set last_sequence = last_sequence + 1
     from told
     where job.project_id = told.project_id and job.job_id = told.job_id
-    returning job.project_id, job.job_id, job.last_sequence, job.state, told.message
+    returning
+        job.project_id, job.job_id, job.last_sequence, job.state, job.done_share, job.undone_tasks, told.message
+),
+recorded as (
+    insert into event (project_id, job_id, sequence, job_state, progress, message)
+    select project_id, job_id, last_sequence, state, done_share, message from numbered
 )
-insert into event (project_id, job_id, sequence, job_state, progress, message)
-select project_id, job_id, last_sequence, state, job_progress(project_id, job_id), message from numbered
-returning job_id
+select project_id, job_id, undone_tasks > 0 as waits from numbered order by project_id, job_id

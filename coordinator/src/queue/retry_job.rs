@@ -1,6 +1,6 @@
 //! Runs again what failed.
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::cancel::{Changed, job_state};
@@ -41,6 +41,7 @@ pub async fn retry_job(pool: &PgPool, project_id: &str, job_id: Uuid, request: &
         .fetch_all(&mut *transaction)
         .await?;
     sqlx::query(include_str!("reopen_job.sql")).bind(project_id).bind(job_id).execute(&mut *transaction).await?;
+    count_work(&mut transaction, project_id, job_id, &again).await?;
     let told = [(job_id, format!("to be run again: {}", events::counted(again.len())))];
     events::record_jobs(&mut transaction, project_id, &told).await?;
     let told: Vec<_> = again.into_iter().map(|(task, name)| (task, format!("{name} is run again"))).collect();
@@ -50,4 +51,19 @@ pub async fn retry_job(pool: &PgPool, project_id: &str, job_id: Uuid, request: &
     wakeup::notify_task(&mut transaction).await?;
     transaction.commit().await?;
     Ok(Changed::Done)
+}
+
+/// Counts the work of the job and of all others that wait for what is run again: some of it may have been done.
+async fn count_work(
+    transaction: &mut PgConnection,
+    project_id: &str,
+    job_id: Uuid,
+    again: &[(Uuid, String)],
+) -> Result<(), Error> {
+    let tasks: Vec<Uuid> = again.iter().map(|(task_id, _)| *task_id).collect();
+    let mut jobs = ending::jobs_waiting_for(transaction, project_id, &tasks).await?;
+    if !jobs.contains(&job_id) {
+        jobs.push(job_id);
+    }
+    ending::count_work(transaction, project_id, &jobs).await
 }

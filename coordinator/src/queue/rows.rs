@@ -6,8 +6,8 @@ use mixdown_dsp::plan::{Key, Plan, TaskKind};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Error;
 use super::submit::Requirements;
+use super::{Error, ending};
 use crate::state::TaskState;
 
 /// A task row to come.
@@ -173,8 +173,8 @@ impl Rows {
             .bind(owner.project_id)
             .bind(owner.job_id)
             .bind(owner.priority)
-            .execute(transaction)
+            .execute(&mut *transaction)
             .await?;
-        Ok(())
+        ending::count_work(transaction, owner.project_id, &[owner.job_id]).await
     }
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::artifacts::{self, Made};
 use super::attempts::{self, Running};
-use super::{Error, ending, events, lock};
+use super::events::{self, Happened};
+use super::{Error, ending, lock};
 use crate::blobs::Store;
 use crate::state::{Failure, FailureKind};
 use crate::unavailable::Unavailable;
@@ -271,15 +272,25 @@ async fn succeed(transaction: &mut PgConnection, running: &[(&Told<'_>, Running)
         .bind(&tasks)
         .fetch_all(&mut *transaction)
         .await?;
-    let done =
-        |running: &Running| (running.project_id.clone(), running.task_id, format!("{} is done", running.display_name));
-    let mut told: Vec<_> = running.iter().map(|(_, running)| done(running)).collect();
+    let done = |running: &Running| Happened {
+        project_id: running.project_id.clone(),
+        task_id: running.task_id,
+        message: format!("{} is done", running.display_name),
+        succeeded: true,
+    };
+    let mut told: Vec<Happened> = running.iter().map(|(_, running)| done(running)).collect();
     let any_unblocked = !unblocked.is_empty();
-    told.extend(unblocked.into_iter().map(|(project, task, name)| (project, task, format!("{name} is ready"))));
-    events::record_everywhere(transaction, &told).await?;
+    let ready = |(project_id, task_id, name): (String, Uuid, String)| Happened {
+        project_id,
+        task_id,
+        message: format!("{name} is ready"),
+        succeeded: false,
+    };
+    told.extend(unblocked.into_iter().map(ready));
+    let jobs = events::record_everywhere(transaction, &told).await?;
     if any_unblocked {
         wakeup::notify_task(transaction).await?;
     }
-    let jobs = ending::jobs_waiting_for_any(transaction, &projects, &tasks).await?;
-    ending::finish_jobs_everywhere(transaction, &jobs).await
+    let whole: Vec<_> = jobs.into_iter().filter(|job| !job.waits).map(|job| (job.project_id, job.job_id)).collect();
+    ending::finish_jobs_everywhere(transaction, &whole).await
 }

@@ -1,5 +1,5 @@
 -- Marks running tasks ($1, $2) as done by attempts $3, as Settle calls $4 say, with what the attempts cost; takes their
--- leases away.
+-- leases away. The queue's lock holds them running: to ask again would let the planner look through all that is running.
 with done as (
     select *
     from unnest(
@@ -21,7 +21,6 @@ ended_attempt as (
         realtime_factor = done.realtime_factor
     from done
     where attempt.project_id = done.project_id and attempt.task_id = done.task_id and attempt.attempt = done.attempt
-        and attempt.end_time is null
 )
 update task
 set state = 'succeeded', end_time = farm_now()

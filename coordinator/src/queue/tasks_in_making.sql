@@ -1,8 +1,12 @@
--- For each artifact of $2 that an unfinished task of project $1 makes: that task; the furthest, if there are several.
-select distinct on (task_output.artifact_key) task_output.artifact_key, task.task_id
-from task_output
-join task using (project_id, task_id)
-where task_output.project_id = $1
-    and task_output.artifact_key = any ($2)
-    and task.state in ('blocked', 'ready', 'running')
-order by task_output.artifact_key, task.state desc, task.task_id
+-- For each artifact of $2 that an unfinished task of project $1 makes: that task; the furthest, if there are several. From
+-- the artifacts inwards, not from all unfinished tasks: `offset 0` keeps the order of the joins.
+select distinct on (made.artifact_key) made.artifact_key, task.task_id
+from unnest($2::text[]) as wanted (artifact_key)
+cross join lateral (
+    select task_id, artifact_key from task_output
+    where project_id = $1 and artifact_key = wanted.artifact_key
+    offset 0
+) as made
+join task on task.project_id = $1 and task.task_id = made.task_id
+where task.state in ('blocked', 'ready', 'running')
+order by made.artifact_key, task.state desc, task.task_id

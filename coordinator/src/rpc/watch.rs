@@ -100,7 +100,9 @@ impl Watcher {
             let mut tasks = self.tasks(&page).await?;
             for event in page {
                 self.sequence = event.sequence;
-                self.progress = event.progress;
+                // An event tells what is done; what runs has been told beyond it.
+                self.progress = self.progress.max(event.progress);
+                let event = Event { progress: self.progress, ..event };
                 let task = event.task_id.and_then(|task_id| tasks.get_mut(&task_id));
                 if self.updates.send(Ok(response(&event, task.map(|task| snapshot(task, &event))))).await.is_err() {
                     return Ok(Next::Stop);

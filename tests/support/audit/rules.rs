@@ -38,7 +38,7 @@ moment as (
 
 /// In every snapshot, for whatever changes the queue is one transaction: while jobs run, and when everything has ended.
 /// A lease that has run out stays with its attempt until somebody expires both.
-pub const ALWAYS: [Rule; 21] = [
+pub const ALWAYS: [Rule; 22] = [
     (
         "a job did not end once for each time that it was run",
         "select job.job_id::text
@@ -55,6 +55,22 @@ pub const ALWAYS: [Rule; 21] = [
          from job
          join event using (project_id, job_id)
          where event.sequence = job.last_sequence and event.job_state <> job.state",
+    ),
+    (
+        "a job's work is not what its tasks add up to",
+        "select job.job_id::text
+         from job
+         cross join lateral (
+             select
+                 coalesce(sum(task.cost), 0) as work,
+                 coalesce(sum(task.cost) filter (where task.state = 'succeeded'), 0) as done,
+                 count(*) filter (where task.state <> 'succeeded') as undone
+             from job_task
+             join task using (project_id, task_id)
+             where job_task.project_id = job.project_id and job_task.job_id = job.job_id
+         ) as sum
+         where job.state in ('active', 'succeeded')
+             and (job.work_cost, job.done_cost, job.undone_tasks) <> (sum.work, sum.done, sum.undone)",
     ),
     (
         "the events of a job have gaps",
