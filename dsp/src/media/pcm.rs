@@ -79,20 +79,23 @@ impl PcmWriter {
             let at = self.pending.len();
             self.pending.resize(at + (end - start) * self.channels * SAMPLE_BYTES, 0);
             interleave(block, start, &mut self.pending[at..]);
-            if self.pending.len() >= WRITE_BYTES {
-                self.flush()?;
-            }
+            self.flush(self.pending.len() / WRITE_BYTES * WRITE_BYTES)?;
         }
         self.written = total;
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&self.pending);
+    /// Writes what came first, in whole multiples of [`WRITE_BYTES`] but for the last: the tree of a digest then grows by
+    /// subtrees of one size, which fill the widest vectors.
+    fn flush(&mut self, bytes: usize) -> io::Result<()> {
+        if bytes > 0 {
+            let first = &self.pending[..bytes];
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(first);
+            }
+            self.file.write_all(first)?;
+            self.pending.drain(..bytes);
         }
-        self.file.write_all(&self.pending)?;
-        self.pending.clear();
         Ok(())
     }
 
@@ -105,7 +108,7 @@ impl PcmWriter {
             let message = format!("an artifact announced with {} frames got {}", self.frames, self.written);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        self.flush()?;
+        self.flush(self.pending.len())?;
         Ok(self.hasher.map(|hasher| Digest::from_bytes(*hasher.finalize().as_bytes())))
     }
 }
