@@ -232,7 +232,7 @@ impl PcmReader {
             self.scratch.resize((end - start) * self.channels * SAMPLE_BYTES, 0);
             self.file.read_exact(&mut self.scratch)?;
             let mut channels: Vec<&mut [f32]> = out.iter_mut().map(|channel| &mut channel[start..end]).collect();
-            part(&self.scratch, &mut channels, f32::from_le_bytes);
+            part(&self.scratch, &mut channels, |bytes| f32::from_le_bytes(*bytes));
         }
         for channel in out.iter_mut() {
             channel[present..].fill(0.0);

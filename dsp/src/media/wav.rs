@@ -67,15 +67,15 @@ impl Encoding {
     /// Converts interleaved samples, full scale = 1.
     fn convert(self, bytes: &[u8], channels: &mut [&mut [f32]]) {
         match self {
-            Self::Unsigned8 => part(bytes, channels, |[b]| f32::from(i16::from(b) - 128) / 128.0),
-            Self::Int16 => part(bytes, channels, |b| f32::from(i16::from_le_bytes(b)) / 32_768.0),
+            Self::Unsigned8 => part(bytes, channels, |[b]| f32::from(i16::from(*b) - 128) / 128.0),
+            Self::Int16 => part(bytes, channels, |b| f32::from(i16::from_le_bytes(*b)) / 32_768.0),
             // Shifted up by 8 bits so that the sign falls into place: 24 bits and their scale are exact in f32.
             Self::Int24 => {
-                part(bytes, channels, |[a, b, c]| i32::from_le_bytes([0, a, b, c]) as f32 / 2_147_483_648.0);
+                part(bytes, channels, |&[a, b, c]| i32::from_le_bytes([0, a, b, c]) as f32 / 2_147_483_648.0);
             }
-            Self::Int32 => part(bytes, channels, |b| i32::from_le_bytes(b) as f32 / 2_147_483_648.0),
-            Self::Float32 => part(bytes, channels, f32::from_le_bytes),
-            Self::Float64 => part(bytes, channels, |b| f64::from_le_bytes(b) as f32),
+            Self::Int32 => part(bytes, channels, |b| i32::from_le_bytes(*b) as f32 / 2_147_483_648.0),
+            Self::Float32 => part(bytes, channels, |b| f32::from_le_bytes(*b)),
+            Self::Float64 => part(bytes, channels, |b| f64::from_le_bytes(*b) as f32),
         }
     }
 }
