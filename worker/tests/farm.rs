@@ -5,14 +5,16 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use mixdown_dsp::progress::Monitor;
 use mixdown_proto::v1::RegisterRequest;
-use mixdown_worker::Error;
+use mixdown_worker::threads::Threads;
+use mixdown_worker::{Config, Error};
 use support::coordinator::{Call, Coordinator};
 use support::engine::{Script, until_cancelled};
 use support::store::Faulty;
-use support::{Farm, assignment, in_time};
+use support::{Farm, LIMIT, assignment, in_time};
 use tonic::Status;
 
 fn registration(call: Call) -> Option<RegisterRequest> {
@@ -121,6 +123,37 @@ async fn a_worker_that_its_coordinator_forgot_registers_again() {
     });
     // The assignment ends the poll under way; the next one is refused.
     farm.coordinator.next(registration).await;
+}
+
+#[tokio::test]
+async fn a_task_alone_has_all_threads_and_lends_them_while_another_runs() {
+    let until = |threads: usize, monitor: &dyn Monitor| {
+        let begun = Instant::now();
+        while monitor.threads() != threads {
+            assert!(begun.elapsed() < LIMIT, "{} threads, expected {threads}", monitor.threads());
+            std::thread::yield_now();
+        }
+    };
+    let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
+    let script = Script::default().task("first", &[], move |_, monitor| {
+        for threads in [4, 2, 4] {
+            until(threads, monitor);
+            told.send(threads).unwrap();
+        }
+        Ok(vec![])
+    });
+    let (script, mut second) = gated(script, "second");
+    let threads = |config: &mut Config| (config.slots, config.threads) = (2, Threads::shared(4));
+    let mut farm = Farm::start(script, Faulty::new(), threads).await;
+    farm.coordinator.hand_out(assignment("first", 1));
+    assert_eq!(in_time(tells.recv()).await, Some(4));
+    farm.coordinator.hand_out(assignment("second", 1));
+    in_time(second.begun.recv()).await.unwrap();
+    assert_eq!(in_time(tells.recv()).await, Some(2));
+    second.open.send(()).unwrap();
+    farm.coordinator.success().await;
+    farm.coordinator.success().await;
+    assert_eq!(tells.recv().await, Some(4));
 }
 
 #[tokio::test]
