@@ -1,5 +1,4 @@
-//! Stores that damage what they hold, disks that are full, clocks that are off, a database that is killed: each costs time
-//! alone, or is told.
+//! Stores that damage what they hold, clocks that are off, a database that is killed: each costs time alone, or is told.
 
 mod support;
 
@@ -88,48 +87,6 @@ async fn a_damaged_input_file_is_told_and_submitting_again_mends_it() {
     assert!(watched.stderr.contains("submit the session again"), "{}", watched.stderr);
     farm.submit(&session, &out.path().join("again"), &[]);
     assert_same_files(&files(&out.path().join("again")), &files(&out.path().join("fresh")), "submitted again");
-}
-
-/// A worker that a script starts, given its folder and then its command, in a mount namespace that is gone with it: it must
-/// say that it cannot write, take nothing more, and leave the job to another.
-async fn leaves_its_job_to_another(script: &str) {
-    let fixture = Fixture::new(3.0);
-    let session = fixture.write();
-    let mut farm = Farm::start(0).await;
-    let out = tempfile::tempdir().expect("a temporary folder");
-    render(&session, &out.path().join("fresh"), &[]);
-    let cache = farm.cache_of(0);
-    let unshare = if nix::unistd::geteuid().is_root() { "-m" } else { "-rm" };
-    let before =
-        ["unshare", unshare, "sh", "-c", script, "sh", cache.to_str().expect("its path is text")].map(str::to_owned);
-    farm.start_worker_under(Under { before: before.to_vec(), environment: Vec::new() }, &[]);
-    let job = farm.queue(&session, &["--granularity", "fused"]);
-    wait_until("it says that it cannot write", Duration::from_secs(60), || {
-        farm.log().contains("taking no tasks until")
-    });
-    farm.start_worker(&[]);
-    let folder = out.path().join("farm");
-    farm.finish(&job, &folder).await;
-    assert_same_files(&files(&folder), &files(&out.path().join("fresh")), "rendered by another");
-    let failed = farm.count("select count(*) from attempt where failure_kind = 'resource'").await;
-    assert!((1..=2).contains(&failed), "{failed} attempts failed: it spun");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_worker_on_a_full_disk_says_so_and_takes_nothing_while_others_end_the_job() {
-    // A disk of one megabyte.
-    leaves_its_job_to_another("mkdir -p \"$1\" && mount -t tmpfs -o size=1m tmpfs \"$1\" && shift && exec \"$@\"")
-        .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_worker_whose_disk_becomes_read_only_says_so_and_takes_nothing_while_others_end_the_job() {
-    // The system makes a failing disk read-only under whoever uses it: here once the worker has made its folders.
-    leaves_its_job_to_another(
-        "(while [ ! -d \"$1/work\" ]; do sleep 0.02; done; mount -t tmpfs -o ro tmpfs \"$1/work\") & \
-         shift; exec \"$@\"",
-    )
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,2 +1,2 @@
 -- Whether a lease has run out; asked without the queue's lock.
-select exists (select from lease where expire_time <= now())
+select exists (select from lease where expire_time <= farm_now())

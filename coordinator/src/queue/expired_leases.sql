@@ -4,6 +4,6 @@ select task.project_id, task.task_id, task.attempt, task.job_id, task.display_na
 from lease
 join task using (project_id, task_id, attempt)
 join worker on worker.worker_id = lease.worker_id
-where lease.expire_time <= now() and task.state = 'running'
+where lease.expire_time <= farm_now() and task.state = 'running'
 order by task.task_id
 for update of lease, task skip locked

@@ -25,7 +25,7 @@ pub struct Bounds {
 }
 
 /// A number of things and their bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
 pub struct Amount {
     /// How many.
     pub count: i64,

@@ -14,6 +14,7 @@ pub mod artifacts;
 mod attempts;
 pub mod cancel;
 pub mod claim;
+pub mod collecting;
 pub mod damage;
 pub mod deliveries;
 mod ending;

@@ -9,12 +9,14 @@ use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use mixdown_proto::v1::blob_service_server::BlobService;
 use mixdown_proto::v1::upload_request::Part;
 use mixdown_proto::{MAX_PART_BYTES, v1};
+use prost::Message as _;
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Farm, auth, check, status};
-use crate::queue::Error;
+use crate::queue::collecting::{self, Begun};
 use crate::queue::garbage::{Amount, Bounds};
+use crate::queue::{self, Error};
 use crate::server::collect;
 
 const MAX_DIGESTS: usize = 10_000;
@@ -52,7 +54,7 @@ impl Blobs {
         parts: &mut Streaming<v1::UploadRequest>,
         scratch: &Path,
     ) -> Result<tokio::fs::File, Status> {
-        let failed = |error: std::io::Error| status::internal(&error);
+        let failed = |error: std::io::Error| status::scratch(&error);
         let running = || status::aborted("UPLOAD_RUNNING", "another upload of this blob is under way; try again");
         if let Some(folder) = scratch.parent() {
             tokio::fs::create_dir_all(folder).await.map_err(failed)?;
@@ -202,7 +204,9 @@ impl BlobService for Blobs {
     ) -> Result<Response<v1::CollectGarbageResponse>, Status> {
         auth::admin(&self.0, request.metadata()).await?;
         let request = request.into_inner();
-        check::uuid("request_id", &request.request_id)?;
+        let request_id = check::uuid("request_id", &request.request_id)?;
+        let content = v1::CollectGarbageRequest { request_id: String::new(), ..request.clone() };
+        let call = queue::request::Request::new(request_id, "CollectGarbage", &[&content.encode_to_vec()]);
         let older_than = match request.unused_seconds {
             None => None,
             Some(seconds) => Some(
@@ -217,7 +221,14 @@ impl BlobService for Blobs {
         };
         let bounds = Bounds { artifact_bytes, older_than, masters: request.masters };
         let Farm { pool, store, orphan_grace, .. } = &self.0;
-        let collected = collect::collect(pool, store, &bounds, *orphan_grace, request.dry_run).await?;
+        let collected = match collecting::begin(pool, &call).await? {
+            Begun::Answered(collected) => collected,
+            Begun::Reused => return Err(status::request_reused()),
+            Begun::New => {
+                let collected = collect::collect(pool, store, &bounds, *orphan_grace, request.dry_run).await?;
+                collecting::end(pool, &call, &collected).await?
+            }
+        };
         let amount = |amount: Amount| Some(v1::Amount { count: amount.count, bytes: amount.bytes });
         Ok(Response::new(v1::CollectGarbageResponse {
             artifacts: amount(collected.artifacts),

@@ -1,6 +1,7 @@
 //! Errors as gRPC codes with `google.rpc` details: the only place that maps them.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 
 use mixdown_dsp::session::Faults;
 use tonic::{Code, Status};
@@ -8,6 +9,9 @@ use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt
 
 use crate::unavailable::Unavailable;
 use crate::{blobs, queue};
+
+/// PostgreSQL's Appendix A, class 53.
+const DISK_FULL: &str = "53100";
 
 /// Of every `ErrorInfo`.
 const DOMAIN: &str = "mixdown";
@@ -115,6 +119,29 @@ fn unavailable(what: &str, error: &(dyn std::error::Error + 'static)) -> Status 
     with_reason(Code::Unavailable, "UNAVAILABLE", format!("{what}; try again"))
 }
 
+/// A disk of the farm's is full or read-only: whoever runs it is to make room, then the call may be repeated. `None` when that is
+/// not what an error tells.
+fn full_disk(reason: &str, what: &str, error: &(dyn std::error::Error + 'static)) -> Option<Status> {
+    let kind = std::iter::successors(Some(error), |error| error.source())
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind))?;
+    let state = match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "is full",
+        ErrorKind::ReadOnlyFilesystem => "is read-only",
+        _ => return None,
+    };
+    Some(no_room(reason, format!("the disk of {what} {state}"), error))
+}
+
+fn no_room(reason: &str, message: String, error: &(dyn std::error::Error + 'static)) -> Status {
+    tracing::error!(error = %chain(error), "{message}; calls fail until there is room");
+    with_reason(Code::ResourceExhausted, reason, message)
+}
+
+/// Uploads that are under way cannot be written down.
+pub(super) fn scratch(error: &std::io::Error) -> Status {
+    full_disk("SCRATCH_FULL", "the coordinator's folder for uploads", error).unwrap_or_else(|| internal(error))
+}
+
 /// An error with its causes.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -130,6 +157,9 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 impl From<queue::Error> for Status {
     fn from(error: queue::Error) -> Self {
         match &error {
+            queue::Error::Database(sqlx::Error::Database(cause)) if cause.code().as_deref() == Some(DISK_FULL) => {
+                no_room("DATABASE_FULL", "the disk of the database is full".into(), &error)
+            }
             queue::Error::Database(cause) if may_pass(cause) => unavailable("the database cannot be reached", &error),
             _ => internal(&error),
         }
@@ -138,7 +168,7 @@ impl From<queue::Error> for Status {
 
 impl From<blobs::Error> for Status {
     fn from(error: blobs::Error) -> Self {
-        unavailable("the store failed", &error)
+        full_disk("STORE_FULL", "the store", &error).unwrap_or_else(|| unavailable("the store failed", &error))
     }
 }
 
@@ -157,9 +187,10 @@ fn may_pass(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         // Classes of PostgreSQL's Appendix A: connection exception, transaction rollback, insufficient resources,
-        // operator intervention; and of class 25 what a server says that has become a standby, or has waited for us too long.
+        // operator intervention, system error; and of class 25 what a server says that has become a standby, or has waited for us too long.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)) || ["25006", "25P03"].contains(&&*code)
+            ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+                || ["25006", "25P03"].contains(&&*code)
         }),
         _ => false,
     }

@@ -15,7 +15,7 @@ use crate::unfinished;
 pub(crate) const ORPHAN_GRACE: Duration = Duration::from_secs(24 * 3600);
 
 /// What went, or would go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Collected {
     /// Artifacts that were forgotten.
     pub artifacts: Amount,

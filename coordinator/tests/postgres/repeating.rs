@@ -7,6 +7,7 @@ mod cut;
 use std::path::PathBuf;
 
 use cut::Cut;
+use mixdown_coordinator::blobs::Soundness;
 use mixdown_coordinator::queue::cancel::{Changed, cancel};
 use mixdown_coordinator::queue::claim::{Claim, claim};
 use mixdown_coordinator::queue::request::Request;
@@ -14,18 +15,22 @@ use mixdown_coordinator::queue::retry_job::retry_job;
 use mixdown_coordinator::queue::settle::{Outcome, Settled, Settlement, Success, settle};
 use mixdown_coordinator::queue::submit::{Submission, Submitted, submit};
 use mixdown_coordinator::queue::workers::{Order, Ordered, Registration, leave, list, order, register, relinquish};
+use mixdown_coordinator::server::Config;
+use mixdown_dsp::digest::Digest;
 use mixdown_proto::v1;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use crate::support::farm::LEASE;
+use crate::support::running::{Coordinator, upload};
 use crate::support::{Farm, submission, two_stems_one_mix};
 
 /// A farm whose database can also be reached through a proxy that cuts commits.
 struct Scene {
     farm: Farm,
     cut: Cut,
+    url: String,
     through: PgPool,
 }
 
@@ -37,7 +42,7 @@ impl Scene {
         let cut = Cut::before(socket).await;
         let url = format!("postgres://{}@{}/{}", options.get_username(), cut.address, options.get_database().unwrap());
         let through = mixdown_coordinator::database::open(&url, 2).await.unwrap();
-        Self { farm, cut, through }
+        Self { farm, cut, url, through }
     }
 
     /// Makes a call whose commit is cut, then makes it again.
@@ -148,6 +153,67 @@ async fn a_registration_that_is_heard_twice_costs_no_attempt() {
     let next_life = Registration { request_id: Uuid::new_v4(), ..registration };
     register(&scene.farm.pool, &next_life).await.unwrap();
     assert_eq!(scene.farm.outcomes(held.task_id).await, ["worker_lost"]);
+}
+
+/// A coordinator that reaches its database through the proxy.
+async fn coordinator_through(scene: &Scene) -> Coordinator {
+    Coordinator::start(Config { database_url: scene.url.clone(), ..scene.farm.config() }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_of_garbage_whose_answer_was_lost_gives_the_first_answer_and_takes_nothing_more() {
+    let scene = Scene::new().await;
+    let coordinator = coordinator_through(&scene).await;
+    let mut blobs = coordinator.blobs().await;
+    let unneeded = "insert into blob (project_id, digest, size_bytes, uploaded)
+         select 'default', encode(sha256(random()::text::bytea), 'hex'), 7, true from generate_series(1, 3)";
+    let unneeded = async || {
+        sqlx::query(unneeded).execute(&scene.farm.pool).await.unwrap();
+        sqlx::query("update blob set pinned_until = now() - interval '2 days'")
+            .execute(&scene.farm.pool)
+            .await
+            .unwrap();
+    };
+    unneeded().await;
+    let call = v1::CollectGarbageRequest {
+        unused_seconds: Some(3600.0),
+        request_id: Uuid::new_v4().to_string(),
+        ..v1::CollectGarbageRequest::default()
+    };
+    // The commit after which the rows are gone: the collection is carried out, and nobody hears of it.
+    scene.cut.cut_commit_after("Forgets blobs");
+    let cut = blobs.collect_garbage(call.clone()).await.unwrap_err();
+    assert_eq!((cut.code(), scene.cut.left()), (tonic::Code::Unavailable, 0));
+    assert_eq!(scene.count("select count(*) from blob").await, 0, "the commit was carried out");
+    let first = blobs.collect_garbage(call.clone()).await.unwrap().into_inner();
+    unneeded().await;
+    let again = blobs.collect_garbage(call.clone()).await.unwrap().into_inner();
+    assert_eq!(again, first);
+    assert_eq!(scene.count("select count(*) from blob").await, 3, "what came since is another call's");
+    let other = v1::CollectGarbageRequest { dry_run: true, ..call.clone() };
+    assert_eq!(blobs.collect_garbage(other).await.unwrap_err().code(), tonic::Code::AlreadyExists);
+    let next = v1::CollectGarbageRequest { request_id: Uuid::new_v4().to_string(), ..call };
+    assert_eq!(blobs.collect_garbage(next).await.unwrap().into_inner().blobs.unwrap().count, 3);
+    coordinator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_whose_answer_was_lost_is_complete_when_it_is_made_again() {
+    let scene = Scene::new().await;
+    let coordinator = coordinator_through(&scene).await;
+    let mut blobs = coordinator.blobs().await;
+    let content = b"an input file";
+    let digest = Digest::of(content).to_string();
+    scene.cut.cut_commit_after("is stored, uploaded by a client");
+    let cut = blobs.upload(futures::stream::iter(upload(content, &digest, 0, 5))).await.unwrap_err();
+    assert_eq!((cut.code(), scene.cut.left()), (tonic::Code::Unavailable, 0));
+    let held = blobs.get_upload(v1::GetUploadRequest { digest: digest.clone() }).await.unwrap().into_inner();
+    assert!(held.complete, "{held:?}");
+    let again = blobs.upload(futures::stream::iter(upload(content, &digest, 0, 5))).await.unwrap().into_inner();
+    assert_eq!((again.digest.as_str(), again.size_bytes), (digest.as_str(), content.len() as i64));
+    assert_eq!(scene.count("select count(*) from blob where uploaded").await, 1);
+    assert_eq!(scene.farm.store.look_at("default", &digest).await.unwrap(), Soundness::Sound);
+    coordinator.stop().await;
 }
 
 #[tokio::test]
