@@ -21,6 +21,8 @@ const TASK_SECONDS: (i64, i64) = (20, 180);
 const WEIGHTS: [i32; 4] = [1, 2, 3, 4];
 const CAPPED: &str = "capped";
 const CAPPED_TASKS: i32 = 7;
+/// Asks for whole workers alone: each task is the first of its project at once.
+const WIDE: &str = "wide";
 const GIB: i64 = 1 << 30;
 /// Looks between two losses of workers.
 const LOSS_EVERY: i64 = 25;
@@ -43,7 +45,7 @@ fn size() -> Size {
 
 fn projects() -> Vec<(String, i32)> {
     let competing = WEIGHTS.iter().map(|weight| (format!("w{weight}"), *weight));
-    competing.chain([(CAPPED.to_owned(), 1), ("stream".to_owned(), 1)]).collect()
+    competing.chain([CAPPED, WIDE, "stream"].map(|project| (project.to_owned(), 1))).collect()
 }
 
 /// Queues what the projects compete with.
@@ -82,10 +84,10 @@ async fn a_simulated_farm_shares_by_weight_starves_nothing_keeps_every_limit_and
         if looks == 8 {
             farm.queue("stream", Priority::Bulk, Requirements::default(), 2).await;
         }
-        // Now and then a task needs a whole worker, while small ones take every slot that becomes free.
+        // Now and then a task needs a whole worker, while small ones of other projects take every slot that becomes free.
         if looks % 40 == 20 && whole < 4 {
             let wants = Requirements { whole_worker: true, slots: 4, ..Requirements::default() };
-            farm.queue("w2", Priority::Urgent, wants, 1).await;
+            farm.queue(WIDE, Priority::Urgent, wants, 1).await;
             whole += 1;
         }
         if looks % LOSS_EVERY == LOSS_EVERY / 2 {
