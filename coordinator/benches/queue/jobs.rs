@@ -30,7 +30,7 @@ pub async fn queue(pool: &PgPool, tasks: usize) -> Uuid {
         assets: BTreeSet::new(),
         artifacts: BTreeMap::new(),
         // Never delivered: a job that ended would cost something else than tasks do.
-        deliverables: vec![("Main.wav".into(), key("the master of no task"))],
+        deliverables: vec![("Main.wav".into(), key(&format!("a master of {request_id}")))],
         requirements: Requirements::default(),
     };
     let task = |number| PlannedTask {
@@ -71,7 +71,10 @@ pub async fn products(pool: &PgPool, folder: &Path) -> BTreeMap<String, (String,
     rows.into_iter().map(product).collect()
 }
 
-/// Gathers statistics of the tables that jobs fill, as autovacuum does within the first minute.
+/// Does to the tables that jobs fill what autovacuum does within the first minute.
 pub async fn analyze(pool: &PgPool) {
-    sqlx::query("analyze job, job_task, task, task_output, demand, event, deliverable").execute(pool).await.unwrap();
+    sqlx::query("vacuum (analyze) job, job_task, task, task_output, demand, event, deliverable")
+        .execute(pool)
+        .await
+        .unwrap();
 }

@@ -103,21 +103,24 @@ pub async fn settle_all(
             Outcome::Success(success) => successes.push(Told { place, project_id, settlement, success }),
         }
     }
-    // Once for all, and again without those that turn out to be no successes.
+    // Once for all, and again without those that turn out to be no successes or to have lost their leases.
     while !successes.is_empty() {
-        let faulty = match succeed_together(pool, store, &successes).await? {
-            Together::Done(places) => {
-                let lost = successes.iter().map(|told| told.place).filter(|place| !places.contains(place));
-                repeated.extend(lost);
-                places.into_iter().for_each(|place| settled[place] = Settled::Accepted);
-                break;
+        match succeed_together(pool, store, &successes).await? {
+            Together::Done => {
+                successes.drain(..).for_each(|told| settled[told.place] = Settled::Accepted);
             }
-            Together::Faulty(faulty) => faulty,
-        };
-        for (place, failure) in &faulty {
-            settled[*place] = refuse(pool, settlements[*place], failure).await?;
+            Together::Faulty(faulty) => {
+                for (place, failure) in &faulty {
+                    settled[*place] = refuse(pool, settlements[*place], failure).await?;
+                }
+                successes.retain(|told| !faulty.iter().any(|(place, _)| *place == told.place));
+            }
+            Together::Lost(places) => {
+                successes.retain(|told| !places.contains(&told.place));
+                repeated.extend(places);
+            }
+            Together::Again => {}
         }
-        successes.retain(|told| !faulty.iter().any(|(place, _)| *place == told.place));
     }
     if !repeated.is_empty() {
         // Another copy of the same call may have ended the attempt meanwhile, in this batch or another.
@@ -140,12 +143,23 @@ struct Told<'a> {
     success: &'a Success,
 }
 
-/// Successes to be settled together.
+impl Told<'_> {
+    /// What was made, with project and task.
+    fn made(&self) -> impl Iterator<Item = (&str, Uuid, &Made)> {
+        self.success.artifacts.iter().map(|made| (&*self.project_id, self.settlement.task_id, made))
+    }
+}
+
+/// What came of successes that were to be settled together.
 enum Together {
-    /// These count, by place; the others lost their leases.
-    Done(Vec<usize>),
+    /// All count.
+    Done,
     /// These, by place, are failures; nothing was changed.
     Faulty(Vec<(usize, Failure)>),
+    /// These, by place, no longer hold their tasks; nothing was changed.
+    Lost(Vec<usize>),
+    /// An artifact that was known was dropped meanwhile; nothing was changed.
+    Again,
 }
 
 /// The attempts that their workers ever had: place, project, the call that settled it, whether it has ended.
@@ -165,34 +179,37 @@ async fn find_attempts(
 
 async fn succeed_together(pool: &PgPool, store: &Store, successes: &[Told<'_>]) -> Result<Together, Unavailable> {
     let mut transaction = pool.begin().await?;
-    // The store is asked before the queue is locked, but after the blobs' rows are.
-    let made = successes.iter().flat_map(|told| told.success.artifacts.iter().map(|made| (&*told.project_id, made)));
-    let made: Vec<_> = made.collect();
+    // Whatever can be is done before the queue is locked, so that others work meanwhile; the store is asked once the blobs'
+    // rows are locked.
+    let made: Vec<(&str, Uuid, &Made)> = successes.iter().flat_map(Told::made).collect();
     artifacts::record_blobs(&mut transaction, &made).await?;
     let mut faulty = missing_blobs(store, successes).await?;
+    if faulty.is_empty() {
+        faulty = left_out(&mut transaction, successes).await?;
+    }
     if !faulty.is_empty() {
-        // The blobs that were recorded above are not there: the rows are taken back.
         return Ok(Together::Faulty(faulty));
     }
+    let known = artifacts::record(&mut transaction, &made).await?;
     lock(&mut transaction).await?;
     let attempts: Vec<_> = successes
         .iter()
         .map(|Told { settlement, .. }| (settlement.worker_id, settlement.task_id, settlement.attempt))
         .collect();
-    let running: Vec<(&Told<'_>, Running)> = attempts::find_all_running(&mut transaction, &attempts)
-        .await?
-        .into_iter()
-        .map(|(index, running)| (&successes[index], running))
-        .collect();
-    faulty.extend(left_out(&mut transaction, &running).await?);
-    if !faulty.is_empty() {
-        return Ok(Together::Faulty(faulty));
+    let running = attempts::find_all_running(&mut transaction, &attempts).await?;
+    if running.len() < successes.len() {
+        let found: BTreeSet<usize> = running.iter().map(|(index, _)| *index).collect();
+        let lost = successes.iter().enumerate().filter(|(index, _)| !found.contains(index));
+        return Ok(Together::Lost(lost.map(|(_, told)| told.place).collect()));
     }
-    if !running.is_empty() {
-        succeed(&mut transaction, &running).await?;
-        transaction.commit().await?;
+    if !artifacts::keep(&mut transaction, &known).await? {
+        return Ok(Together::Again);
     }
-    Ok(Together::Done(running.iter().map(|(told, _)| told.place).collect()))
+    let running: Vec<(&Told<'_>, Running)> =
+        running.into_iter().map(|(index, running)| (&successes[index], running)).collect();
+    succeed(&mut transaction, &running).await?;
+    transaction.commit().await?;
+    Ok(Together::Done)
 }
 
 /// Successes of which a blob is not in the store.
@@ -212,26 +229,23 @@ async fn missing_blob(store: &Store, told: &Told<'_>) -> Result<Option<(usize, F
 }
 
 /// Successes without an artifact that their task is to make.
-async fn left_out(
-    transaction: &mut PgConnection,
-    running: &[(&Told<'_>, Running)],
-) -> Result<Vec<(usize, Failure)>, Error> {
+async fn left_out(transaction: &mut PgConnection, successes: &[Told<'_>]) -> Result<Vec<(usize, Failure)>, Error> {
     let to_make: Vec<(Uuid, String)> = sqlx::query_as(include_str!("task_outputs.sql"))
-        .bind(running.iter().map(|(_, running)| running.project_id.as_str()).collect::<Vec<_>>())
-        .bind(running.iter().map(|(_, running)| running.task_id).collect::<Vec<_>>())
+        .bind(successes.iter().map(|told| told.project_id.as_str()).collect::<Vec<_>>())
+        .bind(successes.iter().map(|told| told.settlement.task_id).collect::<Vec<_>>())
         .fetch_all(transaction)
         .await?;
     let mut keys: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
     for (task_id, key) in to_make {
         keys.entry(task_id).or_default().push(key);
     }
-    let fault = |(told, running): &(&Told<'_>, Running)| {
+    let fault = |told: &Told<'_>| {
         let made: BTreeSet<&str> = told.success.artifacts.iter().map(|made| made.key.as_str()).collect();
-        let key = keys.remove(&running.task_id)?.into_iter().find(|key| !made.contains(key.as_str()))?;
+        let key = keys.remove(&told.settlement.task_id)?.into_iter().find(|key| !made.contains(key.as_str()))?;
         let message = format!("the worker settled without artifact {key}");
         Some((told.place, Failure { kind: FailureKind::Internal, message }))
     };
-    Ok(running.iter().filter_map(fault).collect())
+    Ok(successes.iter().filter_map(fault).collect())
 }
 
 /// Ends one attempt as a failure.
@@ -249,13 +263,6 @@ async fn succeed(transaction: &mut PgConnection, running: &[(&Told<'_>, Running)
     let projects: Vec<&str> = running.iter().map(|(_, running)| running.project_id.as_str()).collect();
     let tasks: Vec<Uuid> = running.iter().map(|(_, running)| running.task_id).collect();
     let successes: Vec<&Success> = running.iter().map(|(told, _)| told.success).collect();
-    let by_task: Vec<_> = running
-        .iter()
-        .flat_map(|(told, running)| {
-            told.success.artifacts.iter().map(|made| (&*running.project_id, running.task_id, made))
-        })
-        .collect();
-    artifacts::record(transaction, &by_task).await?;
     sqlx::query(include_str!("succeed_tasks.sql"))
         .bind(&projects)
         .bind(&tasks)

@@ -7,6 +7,10 @@ cross join lateral (
     where project_id = $1 and artifact_key = wanted.artifact_key
     offset 0
 ) as made
-join task on task.project_id = $1 and task.task_id = made.task_id
+cross join lateral (
+    select task_id, state from task
+    where project_id = $1 and task_id = made.task_id
+    offset 0
+) as task
 where task.state in ('blocked', 'ready', 'running')
 order by made.artifact_key, task.state desc, task.task_id

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Calls in one batch, at most: what a batch of that size takes is still milliseconds.
-const MAX_BATCH: usize = 256;
+const MAX_BATCH: usize = 400;
 
 /// Gathers calls and runs them in batches. Clones gather together.
 #[derive(Debug)]
