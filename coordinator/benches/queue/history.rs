@@ -48,12 +48,12 @@ const YEAR: [&str; 7] = [
 pub async fn claim_milliseconds(pool: &PgPool) -> (f64, f64) {
     jobs::queue(pool, 4000).await;
     sqlx::query("vacuum analyze").execute(pool).await.unwrap();
-    let without = depth::median(pool).await;
+    let without = depth::median(pool, depth::CLAIMS).await;
     let mut connection = pool.acquire().await.unwrap();
     for statement in YEAR {
         sqlx::query(statement).execute(&mut *connection).await.unwrap();
     }
     drop(connection);
     sqlx::query("vacuum analyze").execute(pool).await.unwrap();
-    (without, depth::median(pool).await)
+    (without, depth::median(pool, depth::CLAIMS).await)
 }

@@ -12,6 +12,8 @@ use crate::{depth, jobs, pulse};
 
 /// Workers that lease and settle one task each a second: 100 settlements a second. The others hold one task and beat.
 const SETTLING: usize = 100;
+/// Claims that are measured, for some 5 s.
+const CLAIMS: usize = 400;
 /// How long the snapshot is held by default; MIXDOWN_BENCH_SNAPSHOT_SECONDS=600 holds it for ten minutes.
 const HELD: u64 = 40;
 
@@ -24,7 +26,7 @@ pub fn seconds() -> u64 {
 /// The median time of a claim in milliseconds, after `seconds` of 100 settlements and 1,000 beats a second that go on
 /// meanwhile, with a snapshot held from their begin or without one.
 pub async fn claim_milliseconds(pool: &PgPool, coordinator: &Coordinator, held: bool) -> f64 {
-    let tasks = usize::try_from(seconds() + 60).unwrap() * SETTLING + WORKERS;
+    let tasks = usize::try_from(seconds() + 60).unwrap() * SETTLING + WORKERS + CLAIMS * 20;
     for _ in 0..tasks.div_ceil(100) {
         jobs::queue(pool, 100).await;
     }
@@ -56,7 +58,7 @@ pub async fn claim_milliseconds(pool: &PgPool, coordinator: &Coordinator, held: 
         });
     }
     tokio::time::sleep(Duration::from_secs(seconds())).await;
-    let milliseconds = depth::median(pool).await;
+    let milliseconds = depth::median(pool, CLAIMS).await;
     running.abort_all();
     snapshot.rollback().await.unwrap();
     milliseconds

@@ -3,7 +3,7 @@
 select
     given.worker_id, given.lease_request_id,
     task.project_id, task.task_id, task.attempt, task.job_id, task.spec, task.display_name,
-    job.session_digest, lease.slots, lease.memory_bytes,
+    lease.slots, lease.memory_bytes,
     coalesce(input.keys, '{}') as input_keys,
     coalesce(input.digests, '{}') as input_digests
 from unnest($1::uuid[], $2::uuid[]) as asked (worker_id, request_id)
@@ -19,7 +19,6 @@ cross join lateral (
 ) as task
 join lease
     on lease.project_id = given.project_id and lease.task_id = given.task_id and lease.attempt = given.attempt
-join job on job.project_id = task.project_id and job.job_id = task.job_id
 left join lateral (
     select array_agg(artifact_key order by artifact_key) as keys, array_agg(digest order by artifact_key) as digests
     from task_input

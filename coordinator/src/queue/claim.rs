@@ -51,7 +51,6 @@ pub struct Assignment {
     pub display_name: String,
     worker_id: Uuid,
     lease_request_id: Uuid,
-    session_digest: String,
 }
 
 /// What came of asking for tasks.
@@ -280,16 +279,16 @@ async fn assignments(pool: &PgPool, served: &[Ask]) -> Result<HashMap<(Uuid, Uui
         .bind(served.iter().map(|ask| ask.request_id).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
-    let wanted: BTreeSet<(&str, &str)> =
-        rows.iter().map(|row| (row.project_id.as_str(), row.session_digest.as_str())).collect();
-    let (projects, digests): (Vec<&str>, Vec<&str>) = wanted.into_iter().unzip();
-    let documents: Vec<(String, String, String)> =
-        sqlx::query_as(include_str!("documents.sql")).bind(projects).bind(digests).fetch_all(&mut *connection).await?;
-    let documents: BTreeMap<(String, String), String> =
-        documents.into_iter().map(|(project, digest, document)| ((project, digest), document)).collect();
+    let wanted: BTreeSet<(&str, Uuid)> = rows.iter().map(|row| (row.project_id.as_str(), row.job_id)).collect();
+    let (projects, jobs): (Vec<&str>, Vec<Uuid>) = wanted.into_iter().unzip();
+    let documents: Vec<(String, Uuid, String)> =
+        sqlx::query_as(include_str!("documents.sql")).bind(projects).bind(jobs).fetch_all(&mut *connection).await?;
+    let documents: BTreeMap<(String, Uuid), String> =
+        documents.into_iter().map(|(project_id, job_id, document)| ((project_id, job_id), document)).collect();
     for mut row in rows {
-        let of = (row.project_id.clone(), row.session_digest.clone());
-        let document = documents.get(&of).ok_or_else(|| Error::Corrupt { what: format!("session {}", of.1) })?;
+        let of = (row.project_id.clone(), row.job_id);
+        let document =
+            documents.get(&of).ok_or_else(|| Error::Corrupt { what: format!("the session of job {}", of.1) })?;
         row.document.clone_from(document);
         given.entry((row.worker_id, row.lease_request_id)).or_default().push(row);
     }
