@@ -20,9 +20,15 @@ cross join lateral (
 join lease
     on lease.project_id = given.project_id and lease.task_id = given.task_id and lease.attempt = given.attempt
 left join lateral (
-    select array_agg(artifact_key order by artifact_key) as keys, array_agg(digest order by artifact_key) as digests
+    select
+        array_agg(artifact_key order by artifact_key) as keys,
+        array_agg(stored.digest order by artifact_key) as digests
     from task_input
-    join artifact using (project_id, artifact_key)
+    cross join lateral (
+        select digest from artifact
+        where artifact.project_id = task.project_id and artifact.artifact_key = task_input.artifact_key
+        offset 0
+    ) as stored
     where task_input.project_id = task.project_id and task_input.task_id = task.task_id
 ) as input on true
 order by task.task_id

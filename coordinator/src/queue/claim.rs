@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::events::{self, Happened};
 use super::placement::{Asker, Offer, Placed, Reserved, place};
 use super::supply::{self, Supply};
-use super::{Error, begin};
+use super::{Error, begin, begin_by_keys};
 
 /// A worker asks for tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,16 +273,16 @@ async fn assignments(pool: &PgPool, served: &[Ask]) -> Result<HashMap<(Uuid, Uui
     if served.is_empty() {
         return Ok(given);
     }
-    let mut connection = pool.acquire().await?;
+    let mut transaction = begin_by_keys(pool).await?;
     let rows: Vec<Assignment> = sqlx::query_as(include_str!("assignments.sql"))
         .bind(served.iter().map(|ask| ask.worker_id).collect::<Vec<_>>())
         .bind(served.iter().map(|ask| ask.request_id).collect::<Vec<_>>())
-        .fetch_all(&mut *connection)
+        .fetch_all(&mut *transaction)
         .await?;
     let wanted: BTreeSet<(&str, Uuid)> = rows.iter().map(|row| (row.project_id.as_str(), row.job_id)).collect();
     let (projects, jobs): (Vec<&str>, Vec<Uuid>) = wanted.into_iter().unzip();
     let documents: Vec<(String, Uuid, String)> =
-        sqlx::query_as(include_str!("documents.sql")).bind(projects).bind(jobs).fetch_all(&mut *connection).await?;
+        sqlx::query_as(include_str!("documents.sql")).bind(projects).bind(jobs).fetch_all(&mut *transaction).await?;
     let documents: BTreeMap<(String, Uuid), String> =
         documents.into_iter().map(|(project_id, job_id, document)| ((project_id, job_id), document)).collect();
     for mut row in rows {

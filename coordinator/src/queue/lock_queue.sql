@@ -4,13 +4,4 @@
 -- locks to get wrong. Reads and heartbeats do not take it.
 -- A coordinator that stands still while it holds the lock, stopped or cut off by the network, would hold up the whole farm:
 -- PostgreSQL ends its transaction, and its call is made again.
--- What such a transaction touches is found by keys, whatever the statistics of a young farm say of its size; and each of
--- its statements is planned once by each connection.
-select
-    set_config('idle_in_transaction_session_timeout', '5s', true),
-    set_config('enable_seqscan', 'off', true),
-    set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true),
-    set_config('jit', 'off', true),
-    set_config('plan_cache_mode', 'force_generic_plan', true),
-    pg_advisory_xact_lock(5571446294520071289)
+select set_config('idle_in_transaction_session_timeout', '5s', true), pg_advisory_xact_lock(5571446294520071289)

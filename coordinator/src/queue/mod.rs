@@ -56,8 +56,21 @@ async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
     Ok(transaction)
 }
 
+/// Begins a transaction that finds rows by keys alone; see [`lock`] for what comes next.
+async fn begin_by_keys(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
+    let mut transaction = pool.begin().await?;
+    plan_by_keys(&mut transaction).await?;
+    Ok(transaction)
+}
+
+async fn plan_by_keys(transaction: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query(include_str!("plan_by_keys.sql")).execute(transaction).await?;
+    Ok(())
+}
+
 /// Makes a transaction the only one that changes the state of tasks and jobs, until it ends.
 async fn lock(transaction: &mut PgConnection) -> Result<(), Error> {
+    plan_by_keys(transaction).await?;
     sqlx::query(include_str!("lock_queue.sql")).execute(transaction).await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::artifacts::{self, Made};
 use super::attempts::{self, Running};
 use super::events::{self, Happened};
-use super::{Error, ending, lock};
+use super::{Error, begin_by_keys, ending, lock};
 use crate::blobs::Store;
 use crate::state::{Failure, FailureKind};
 use crate::unavailable::Unavailable;
@@ -167,18 +167,19 @@ async fn find_attempts(
     pool: &PgPool,
     settlements: &[&Settlement],
 ) -> Result<Vec<(usize, String, Option<Uuid>, bool)>, Error> {
+    let mut transaction = begin_by_keys(pool).await?;
     let rows: Vec<(i64, String, Option<Uuid>, bool)> = sqlx::query_as(include_str!("find_attempts.sql"))
         .bind(settlements.iter().map(|settlement| settlement.worker_id).collect::<Vec<_>>())
         .bind(settlements.iter().map(|settlement| settlement.task_id).collect::<Vec<_>>())
         .bind(settlements.iter().map(|settlement| settlement.attempt).collect::<Vec<_>>())
-        .fetch_all(pool)
+        .fetch_all(&mut *transaction)
         .await?;
     let place = |place: i64| usize::try_from(place).unwrap_or(usize::MAX);
     Ok(rows.into_iter().map(|(at, project_id, by, ended)| (place(at), project_id, by, ended)).collect())
 }
 
 async fn succeed_together(pool: &PgPool, store: &Store, successes: &[Told<'_>]) -> Result<Together, Unavailable> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin_by_keys(pool).await?;
     // Whatever can be is done before the queue is locked, so that others work meanwhile; the store is asked once the blobs'
     // rows are locked.
     let made: Vec<(&str, Uuid, &Made)> = successes.iter().flat_map(Told::made).collect();

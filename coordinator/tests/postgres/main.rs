@@ -25,3 +25,4 @@ mod states;
 mod submitting;
 mod support;
 mod uploads;
+mod young;
