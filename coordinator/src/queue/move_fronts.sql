@@ -16,4 +16,4 @@ set
 from unnest($1::text[], $2::int[], $3::smallint[]) as moved (project_id, demand_id, priority)
 where claim_front.project_id = moved.project_id and claim_front.demand_id = moved.demand_id
     and claim_front.priority = moved.priority
-    and claim_front.move_time < farm_now() - interval '0.5 seconds'
+    and claim_front.move_time < farm_now() - interval '2 seconds'
