@@ -345,10 +345,6 @@ fn spawn(
         "unix_socket_permissions=0700",
         // A farm that sleeps should not be woken by its database.
         "autovacuum_naptime=30s",
-        // Taken as it is needed. The queue's indexes are over digests, which are random: what does not stay in memory is
-        // written again and again, after each checkpoint whole.
-        "shared_buffers=512MB",
-        "max_wal_size=2GB",
         &format!("fsync={switch}"),
         &format!("synchronous_commit={switch}"),
         &format!("full_page_writes={switch}"),
