@@ -91,11 +91,12 @@ async fn plan_anew(
     keys: &[String],
     planner: Planner<'_>,
 ) -> Result<Vec<Uuid>, Error> {
-    let withdrawn: Vec<(Uuid, String)> = sqlx::query_as(include_str!("withdraw_tasks.sql"))
+    let reading: Vec<Uuid> = sqlx::query_scalar(include_str!("tasks_reading.sql"))
         .bind(project_id)
         .bind(keys)
         .fetch_all(&mut *transaction)
         .await?;
+    let withdrawn = ending::cancel_tasks(transaction, project_id, &reading).await?;
     let told: Vec<_> = withdrawn
         .iter()
         .map(|(task, name)| (*task, format!("{name} is planned anew: the store has damaged what it reads")))

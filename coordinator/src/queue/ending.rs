@@ -50,6 +50,15 @@ pub(crate) async fn count_work(transaction: &mut PgConnection, project_id: &str,
     Ok(())
 }
 
+/// Cancels unfinished tasks of a project, running ones included; gives them with their names.
+pub(crate) async fn cancel_tasks(
+    transaction: &mut PgConnection,
+    project_id: &str,
+    tasks: &[Uuid],
+) -> Result<Vec<(Uuid, String)>, Error> {
+    Ok(sqlx::query_as(include_str!("cancel_tasks.sql")).bind(project_id).bind(tasks).fetch_all(transaction).await?)
+}
+
 /// Ends active jobs that did not succeed: cancels those of their tasks for which no other active job waits, running
 /// ones included, then ends the jobs. A worker hears of it with its next heartbeat.
 pub(crate) async fn stop_jobs(
@@ -58,11 +67,12 @@ pub(crate) async fn stop_jobs(
     jobs: &[Uuid],
     failure: Option<&Failure>,
 ) -> Result<(), Error> {
-    let cancelled: Vec<(Uuid, String)> = sqlx::query_as(include_str!("cancel_unwanted_tasks.sql"))
+    let unwanted: Vec<Uuid> = sqlx::query_scalar(include_str!("unwanted_tasks.sql"))
         .bind(project_id)
         .bind(jobs)
         .fetch_all(&mut *transaction)
         .await?;
+    let cancelled = cancel_tasks(transaction, project_id, &unwanted).await?;
     let told: Vec<_> = cancelled.into_iter().map(|(task, name)| (task, format!("{name} is cancelled"))).collect();
     events::record_tasks(transaction, project_id, &told).await?;
     wakeup::notify_stop(transaction).await?;
